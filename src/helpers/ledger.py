@@ -17,9 +17,7 @@ ABSOLUTE = 1e-9
 STATUSES = ("published", "calibrated", "assumed", "computed")
 
 
-def entry(
-    key: str, value: float | str, format: str = ".2f", unit: str = "", status: str = "computed"
-) -> dict:
+def entry(key: str, value: float | str, format: str = ".2f", unit: str = "", status: str = "computed") -> dict:
     """One ledger entry: key, raw value, unit, format, status, and the text that prose will show.
 
     Raises
@@ -61,9 +59,7 @@ def agree(stored: float | str, rerun: float | str) -> bool:
     return abs(stored - rerun) <= max(RELATIVE * abs(stored), ABSOLUTE)
 
 
-def record(
-    key: str, value: float | str, format: str = ".2f", unit: str = "", status: str = "computed"
-) -> None:
+def record(key: str, value: float | str, format: str = ".2f", unit: str = "", status: str = "computed") -> None:
     """Record one number under `key` and show it. `format` is a format spec, or `p` for a p-value."""
     _show([entry(key, value, format, unit, status)])
 
@@ -99,9 +95,7 @@ def name(label: object) -> str:
 
 def _show(entries: list[dict]) -> None:
     lines = [(e["key"], f"{e['text']} {e['unit']}".strip(), e["status"]) for e in entries]
-    rows = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in line) + "</tr>" for line in lines
-    )
+    rows = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in line) + "</tr>" for line in lines)
     head = "<tr><th>key</th><th>value</th><th>status</th></tr>"
     display(
         {

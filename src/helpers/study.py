@@ -85,9 +85,7 @@ FACTS = {
         Fact("wave_12", 12, "d", "", "months after discharge, the last follow-up", "kelly2016"),
         Fact("n_sponsor", 208, "d", "", "people with a sponsor at one or more follow-ups", "kelly2016"),
         Fact("pct_sponsor", 68.87, ".2f", " %", "of all 302, with a sponsor at a follow-up", "kelly2016"),
-        Fact(
-            "n_complete", 153, "d", "", "people with sponsor, contact and alliance at a wave", "rri_alliance"
-        ),
+        Fact("n_complete", 153, "d", "", "people with sponsor, contact and alliance at a wave", "rri_alliance"),
         Fact("sai_items", 10, "d", "", "self-report items of the Sponsor Alliance Inventory", "rri_alliance"),
         Fact("n_sai", 157, "d", "", "people with a sponsor in the inventory's validation", "kelly2016sai"),
         Fact("sai_alpha", 0.95, ".2f", "", "least alpha of the inventory at any wave", "kelly2016sai"),
