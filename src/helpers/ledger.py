@@ -36,7 +36,7 @@ def entry(key: str, value: float | str, format: str = ".2f", unit: str = "", sta
         raise ValueError(f"ledger key {key!r}: {value!r} is not a finite number")
     value = int(value) if isinstance(value, Integral) else float(value)
     text = show(value, format)
-    digits = text.strip("+-−%").replace(",", "").replace(".", "").lstrip("0")
+    digits = "".join(filter(str.isdigit, text)).lstrip("0")
     if "e" not in text and isinstance(value, float) and len(digits) > 4 and "." in text:
         raise ValueError(f"ledger key {key!r}: {text} shows more than 4 significant digits")
     return {"key": key, "value": value, "format": format, "unit": unit, "status": status, "text": text}
