@@ -12,6 +12,8 @@ from numbers import Integral, Real
 import pandas as pd
 from IPython.display import display
 
+from helpers.tables import show
+
 RELATIVE = 1e-6  # the one tolerance of the book: two raw values agree within max(RELATIVE |stored|, ABSOLUTE)
 ABSOLUTE = 1e-9
 STATUSES = ("published", "calibrated", "assumed", "computed")
@@ -40,16 +42,6 @@ def entry(key: str, value: float | str, format: str = ".2f", unit: str = "", sta
     if "e" not in text and isinstance(value, float) and len(digits) > 4 and "." in text:
         raise ValueError(f"ledger key {key!r}: {text} shows more than 4 significant digits")
     return {"key": key, "value": value, "format": format, "unit": unit, "status": status, "text": text}
-
-
-def show(value: float, format: str) -> str:
-    """`value` as printed: `format`'s digits, a true minus sign, no negative zero; `p` prints p-values (< .001)."""
-    if format == "p":
-        return "< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0")
-    text = f"{value:{format}}"
-    if text.startswith("-") and not text.strip("-0.%"):
-        text = text[1:]
-    return text.replace("-", "−") if "e" not in text else text
 
 
 def agree(stored: float | str, rerun: float | str) -> bool:

@@ -7,7 +7,15 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from helpers.ledger import show
+
+def show(value: float, format: str) -> str:
+    """`value` as printed: `format`'s digits, a true minus sign, no negative zero; `p` prints p-values (< .001)."""
+    if format == "p":
+        return "< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0")
+    text = f"{value:{format}}"
+    if text.startswith("-") and not text.strip("-0.%"):
+        text = text[1:]
+    return text.replace("-", "−") if "e" not in text else text
 
 
 def printed(frame: pd.DataFrame, formats: Mapping[str, str], names: Mapping[str, str] | None = None) -> pd.DataFrame:
