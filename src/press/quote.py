@@ -22,7 +22,7 @@ COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator
 CLAIM_COLUMNS = ("estimate", "conf_low", "conf_high", "p")
 
 
-class Unresolved(ValueError):
+class UnresolvedError(ValueError):
     """A role or marker that cannot be printed; the message names the key or the condition."""
 
 
@@ -43,7 +43,7 @@ def recovered(claim: Claim, results: Results) -> bool:
 
 
 def derived(results: Results) -> dict[str, dict]:
-    """Counts that follow from the results: `numbers.n`, and `claims.n`, `claims.recovered` once every claim is fitted."""
+    """What follows from the results: `numbers.n`, and once all claims are fitted `claims.n` and `claims.recovered`."""
     counts = {"numbers.n": (len(results), "numbers in the ledger", "book/appendix/numbers")}
     if all(claim_key(claim, "conf_low") in results for claim in CLAIMS):
         counts["claims.n"] = (len(CLAIMS), "claims", "book/results/claims")
@@ -62,20 +62,22 @@ def number(content: str, results: Results) -> tuple[str, Mapping]:
     """`KEY` or `KEY|format` as (text, ledger entry)."""
     key, _, format = content.strip().partition("|")
     if key not in results:
-        raise Unresolved(f"unknown number '{key}': no cell records it (ledger.record), or the results are out of date")
+        raise UnresolvedError(
+            f"unknown number '{key}': no cell records it (ledger.record), or the results are out of date"
+        )
     entry = results[key]
     if not format:
         return entry["text"], entry
     try:
         return show(entry["value"], format), entry
     except (ValueError, TypeError):
-        raise Unresolved(f"number '{key}': {entry['value']!r} cannot be shown as '{format}'") from None
+        raise UnresolvedError(f"number '{key}': {entry['value']!r} cannot be shown as '{format}'") from None
 
 
 def fact(key: str, facts: Mapping[str, Fact] = FACTS) -> Fact:
     """The published fact `key`."""
     if key.strip() not in facts:
-        raise Unresolved(f"unknown fact '{key}': it is not in helpers.study.FACTS")
+        raise UnresolvedError(f"unknown fact '{key}': it is not in helpers.study.FACTS")
     return facts[key.strip()]
 
 
@@ -87,12 +89,12 @@ def holds(condition: str, results: Results, facts: Mapping[str, Fact] = FACTS) -
 def _comparison(text: str, results: Results, facts: Mapping[str, Fact]) -> bool:
     match = re.fullmatch(r"(\S+)\s*(<=|>=|==|<|>)\s*(\S+)", text.strip())
     if not match:
-        raise Unresolved(f"condition '{text}': write KEY < KEY, with <, <=, >, >= or == between two values")
+        raise UnresolvedError(f"condition '{text}': write KEY < KEY, with <, <=, >, >= or == between two values")
     left, sign, right = match.groups()
     try:
         return COMPARE[sign](_value(left, results, facts), _value(right, results, facts))
     except TypeError:
-        raise Unresolved(f"condition '{text}' compares a text with a number") from None
+        raise UnresolvedError(f"condition '{text}' compares a text with a number") from None
 
 
 def _value(token: str, results: Results, facts: Mapping[str, Fact]) -> float | str:
@@ -107,9 +109,9 @@ def words(content: str, results: Results, facts: Mapping[str, Fact] = FACTS) -> 
     """The words of `words|CONDITION`, if the condition holds."""
     text, bar, condition = content.rpartition("|")
     if not bar:
-        raise Unresolved(f"'{content}' states no condition: write words|KEY > KEY")
+        raise UnresolvedError(f"'{content}' states no condition: write words|KEY > KEY")
     if not holds(condition, results, facts):
-        raise Unresolved(f"'{text}' is no longer true: {condition} does not hold")
+        raise UnresolvedError(f"'{text}' is no longer true: {condition} does not hold")
     return text
 
 
@@ -124,7 +126,7 @@ def quote(role: str, content: str, results: Results, facts: Mapping[str, Fact] =
 
 
 def resolve(text: str, results: Results, facts: Mapping[str, Fact] = FACTS) -> str:
-    """`text` with every {num}, {fact} and {holds} role turned into what it prints. Raises Unresolved."""
+    """`text` with every {num}, {fact} and {holds} role turned into what it prints. Raises UnresolvedError."""
     return ROLE.sub(lambda role: quote(role[1], role[2], results, facts), text)
 
 
@@ -132,7 +134,7 @@ def refresh_readme(text: str, results: Results, facts: Mapping[str, Fact] = FACT
     """`text` with what stands between its markers printed anew.
 
     The markers are `<!--num:KEY-->..<!--/num-->`, `<!--fact:KEY-->..<!--/fact-->` and
-    `<!--holds:words|CONDITION-->..<!--/holds-->`. Raises Unresolved.
+    `<!--holds:words|CONDITION-->..<!--/holds-->`. Raises UnresolvedError.
     """
     return MARKER.sub(lambda m: f"<!--{m[1]}:{m[2]}-->{quote(m[1], m[2], results, facts)}<!--/{m[1]}-->", text)
 
@@ -144,7 +146,7 @@ def stale_readme(text: str, results: Results, facts: Mapping[str, Fact] = FACTS)
         line = text.count("\n", 0, marker.start()) + 1
         try:
             printed = quote(marker[1], marker[2], results, facts)
-        except Unresolved as error:
+        except UnresolvedError as error:
             problems.append((line, str(error)))
             continue
         if printed != marker[3]:

@@ -20,7 +20,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from sphinx.util.nodes import make_refnode
 
 from helpers.study import CLAIMS, FACTS, SOURCES, Claim
-from press.quote import Unresolved, claim_key, fact, load, number, recovered, refresh_readme, resolve, words
+from press.quote import UnresolvedError, claim_key, fact, load, number, recovered, refresh_readme, resolve, words
 
 __all__ = ["refresh_readme", "resolve", "setup"]
 
@@ -44,7 +44,7 @@ def number_node(content: str, env: BuildEnvironment, line: int | None) -> nodes.
     """The number `KEY[|format]` as a link to the cell that recorded it; a warning and a dash if there is none."""
     try:
         text, entry = number(content, env.press_results)
-    except Unresolved as error:
+    except UnresolvedError as error:
         warn(str(error), env.docname, line, "num")
         return nodes.Text(MISSING)
     key = content.strip().partition("|")[0]
@@ -57,7 +57,7 @@ def fact_node(key: str, env: BuildEnvironment, line: int | None) -> nodes.Node:
     """The published fact `key` with its source on hover, linked to the table of facts."""
     try:
         quoted = fact(key)
-    except Unresolved as error:
+    except UnresolvedError as error:
         warn(str(error), env.docname, line, "fact")
         return nodes.Text(MISSING)
     title = f"published: {quoted.meaning}. {SOURCES[quoted.source].citation}"
@@ -92,7 +92,7 @@ class HoldsRole(SphinxRole):
         text, _, condition = self.text.rpartition("|")
         try:
             text = words(self.text, self.env.press_results)
-        except Unresolved as error:
+        except UnresolvedError as error:
             warn(str(error), self.env.docname, self.lineno, "holds")
         shown = nodes.inline(text, text, classes=["press-holds"])
         shown["condition"] = condition
@@ -249,7 +249,7 @@ class TargetsTable(SphinxDirective):
 
 
 def add_anchors(app: Sphinx, doctree: nodes.document) -> None:
-    """Give the cell that recorded KEY the anchor `num-KEY`."""
+    """Give the cell that recorded KEY the anchor `num-KEY`; an entry's `cell` is the number that the cell shows."""
     docname = app.env.docname
     recorded: dict[int, list[str]] = {}
     for key, entry in app.env.press_results.items():
@@ -257,7 +257,7 @@ def add_anchors(app: Sphinx, doctree: nodes.document) -> None:
             recorded.setdefault(entry["cell"], []).append(f"num-{key}")
     for cell in doctree.findall(nodes.container):
         if cell.get("nb_element") == "cell_code":
-            ids = recorded.get(cell["cell_index"], [])
+            ids = recorded.get(cell["exec_count"], [])
             cell["ids"] += ids
             app.env.press_anchors.setdefault(docname, set()).update(ids)
 
@@ -269,7 +269,7 @@ def resolve_alt_texts(app: Sphinx, doctree: nodes.document) -> None:
             continue
         try:
             image["alt"] = resolve(image["alt"], app.env.press_results)
-        except Unresolved as error:
+        except UnresolvedError as error:
             warn(f"alt text: {error}", app.env.docname, image.line or _line(image), "alt")
 
 
