@@ -1,0 +1,46 @@
+# Thin on purpose: what each command does is in src/press. `make help` lists them.
+# Without make: python src/press/install.py, then .venv/bin/python -m press book (Windows: .venv\Scripts\python).
+
+PYTHON ?= python3
+PRESS := .venv/bin/python -m press
+
+export PYTHONDONTWRITEBYTECODE := 1
+export RUFF_CACHE_DIR := _build/ruff
+
+.DEFAULT_GOAL := help
+.PHONY: help install book test update verify pair format lint lock clean
+
+help: ## list the commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name what; do \
+		printf '  make %-9s %s\n' "$$name" "$$what"; done
+
+install: ## create .venv and install the locked packages, if they changed
+	@$(PYTHON) src/press/install.py
+
+book: install ## run what changed and build the site into _build/html (FRESH=1 reruns every chapter)
+	@$(PRESS) book $(if $(FRESH),--fresh)
+
+test: install ## unit tests, notebooks against their stored outputs, pairs, book-level tests (ARGS="-k name")
+	@$(PRESS) test $(ARGS)
+
+update: install ## rewrite the stored outputs and book/results.json where they changed (FRESH=1)
+	@$(PRESS) update $(if $(FRESH),--fresh)
+
+verify: install ## rerun everything in fresh kernels, compare every number and figure (ARGS=--json)
+	@$(PRESS) verify $(ARGS)
+
+pair: install ## bring each chapter's text and notebook in step
+	@$(PRESS) pair
+
+format: install ## format the code, in notebooks too
+	@.venv/bin/ruff format . && .venv/bin/ruff check --fix . && $(PRESS) pair
+
+lint: install ## check the code's style, in notebooks too
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
+
+lock: ## compile requirements.in into the hashed requirements.txt (needs uv: see requirements-dev.txt)
+	uv pip compile --universal --fork-strategy fewest --generate-hashes --python-version 3.11 --no-header --upgrade \
+		--output-file requirements.txt requirements.in
+
+clean: ## remove _build
+	rm -rf _build

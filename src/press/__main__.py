@@ -1,0 +1,138 @@
+"""The command line: `python -m press book | test | update | verify | pair`."""
+
+import argparse
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from press import BookError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        root = (options.root or _root()).resolve()
+        os.environ.update(_environment(root))
+        return COMMANDS[options.command](root, options)
+    except BookError as failure:
+        print(f"\n{failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted. The committed files are as they were.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m press", description=__doc__)
+    parser.add_argument("--root", type=Path, help="folder of _toc.yml (default: the nearest, upwards)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    book = commands.add_parser("book", help="run what changed and build the site into _build/html")
+    book.add_argument("--fresh", action="store_true", help="rerun every chapter")
+    commands.add_parser(
+        "test", help="unit tests, notebooks against their stored outputs, pairs: one pytest run"
+    ).add_argument("pytest", nargs=argparse.REMAINDER, help="further arguments for pytest")
+    update = commands.add_parser("update", help="rewrite stored outputs and book/results.json where they changed")
+    update.add_argument("--fresh", action="store_true", help="rerun every chapter")
+    verify = commands.add_parser("verify", help="rerun everything and compare every number and figure")
+    verify.add_argument("--json", action="store_true", help="print the report as JSON")
+    pair = commands.add_parser("pair", help="bring text and notebooks in step")
+    pair.add_argument("--check", action="store_true", help="only say where they differ, exit 1 if they do")
+    return parser
+
+
+def _root() -> Path:
+    for folder in [Path.cwd(), *Path.cwd().parents]:
+        if (folder / "_toc.yml").exists():
+            return folder
+    raise BookError("No _toc.yml here or above: run this in the book's folder, or say --root.")
+
+
+def _environment(root: Path) -> dict[str, str]:
+    from press.run import environment
+
+    given = environment(root)
+    Path(given["IPYTHONDIR"]).mkdir(parents=True, exist_ok=True)  # IPython warns if it cannot find its parent
+    return given
+
+
+def book(root: Path, options: argparse.Namespace) -> int:
+    from press.build import build
+    from press.chapters import chapters, difference, pages
+    from press.gather import dumps, gather
+    from press.run import run
+
+    clock = [time.perf_counter()]
+    listed = chapters(root)
+    notebooks = run(root, listed, options.fresh)
+    clock.append(time.perf_counter())
+    results = gather(notebooks)
+    index = build(root, notebooks, results, dumps(results))
+    clock.append(time.perf_counter())
+    behind = [chapter.name for chapter in listed if chapter.notebook.exists() and difference(chapter)]
+    if behind:
+        print(f"Text and notebook are not in step: {', '.join(behind)}. Before you commit: make pair")
+    changed = _changed(root, results)
+    if changed:
+        print(f"{changed} numbers are not those of book/results.json: see make verify, make update")
+    ran, built = clock[1] - clock[0], clock[2] - clock[1]
+    print(f"{len(pages(root))} pages, {len(results)} numbers. Chapters {ran:.1f} s, site {built:.1f} s.")
+    print(index)
+    return 0
+
+
+def _changed(root: Path, results: dict[str, dict]) -> int:
+    """How many numbers differ from the committed ones."""
+    from press.verify import Report, compare
+
+    path, report = root / "book" / "results.json", Report()
+    compare(report, json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}, results)
+    return len(report.mismatches)
+
+
+def test(root: Path, options: argparse.Namespace) -> int:
+    workers = ["-n", "auto", "--maxprocesses", "8", "--dist", "loadfile"]
+    notebooks = ["--nbval", "--nbval-current-env"]
+    paths = ["tests", "book"]
+    return subprocess.call([sys.executable, "-m", "pytest", *workers, *notebooks, *paths, *options.pytest], cwd=root)
+
+
+def update(root: Path, options: argparse.Namespace) -> int:
+    from press.chapters import chapters
+    from press.update import update
+
+    changed = update(root, chapters(root), options.fresh)
+    print("\n".join(f"rewritten: {name}" for name in changed) or "All stored outputs are up to date.")
+    return 0
+
+
+def verify(root: Path, options: argparse.Namespace) -> int:
+    from press.chapters import chapters
+    from press.verify import verify
+
+    report = verify(root, chapters(root))
+    print(json.dumps(dataclasses.asdict(report), indent=1) if options.json else report)
+    return 1 if report.mismatches else 0
+
+
+def pair(root: Path, options: argparse.Namespace) -> int:
+    from press.chapters import chapters, difference, sync
+
+    if options.check:
+        found = [message for chapter in chapters(root) if (message := difference(chapter))]
+        print("\n".join(found) or "All pairs are in step.", file=sys.stderr if found else sys.stdout)
+        return 1 if found else 0
+    for chapter in chapters(root):
+        ahead = sync(chapter)
+        if ahead:
+            print(f"{chapter.name}: taken from the {ahead}")
+    return 0
+
+
+COMMANDS = {"book": book, "test": test, "update": update, "verify": verify, "pair": pair}
+
+if __name__ == "__main__":
+    sys.exit(main())

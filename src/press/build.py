@@ -1,0 +1,163 @@
+"""Build the site: stage a clean Sphinx source under `_build/source`, build it, check what came out."""
+
+import contextlib
+import io
+import os
+import re
+import shutil
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from nbformat import NotebookNode
+
+from press import BookError
+from press.chapters import Chapter, dump, lines, pages, read_text
+
+INDEX = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>The book</title>
+<meta http-equiv="refresh" content="0; url={page}.html"></head><body><a href="{page}.html">The book</a></body></html>
+"""
+
+
+def build(root: Path, notebooks: dict[str, NotebookNode], results: dict[str, dict], json_text: str) -> Path:
+    """Build the site of executed `notebooks` into `_build/html`; the path of its index.html.
+
+    The site that was there before is replaced only if the new one has no warning and is whole.
+
+    Raises
+    ------
+    BookError
+        Sphinx's warnings, each with file and line; pages, numbers or link targets that are missing from the site.
+    """
+    source, new, html = (root / "_build" / name for name in ("source", "html.new", "html"))
+    results_path = root / "_build" / "results.json"
+    results_path.write_text(json_text, encoding="utf-8")
+    stage(root, notebooks, source)
+    shutil.rmtree(new, ignore_errors=True)
+    _sphinx(root, source, new, results_path)
+    names = pages(root)
+    if not (new / "index.html").exists():
+        (new / "index.html").write_text(INDEX.format(page=names[0]), encoding="utf-8")
+    problems = check(new, names, results)
+    if problems:
+        raise BookError("The site is not whole:\n" + "\n".join(f"  {problem}" for problem in problems))
+    shutil.rmtree(html, ignore_errors=True)
+    new.rename(html)
+    return html / "index.html"
+
+
+def stage(root: Path, notebooks: dict[str, NotebookNode], source: Path) -> None:
+    """Copy what Sphinx reads: configuration, pages, figures, data, and `notebooks` in the place of their pairs."""
+    shutil.rmtree(source, ignore_errors=True)
+    paired = {f"{name}{ending}" for name in notebooks for ending in (".md", ".ipynb")} | {"book/results.json"}
+
+    def skip(folder: str, names: list[str]) -> list[str]:
+        inside = Path(folder).relative_to(root).as_posix()
+        return [name for name in names if name.startswith(".") or f"{inside}/{name}" in paired]
+
+    shutil.copytree(root / "book", source / "book", ignore=skip)
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copy(root / name, source / name)
+    for name, nb in notebooks.items():
+        text = Chapter(root, name).text
+        nb = nb.copy()
+        if text.exists():  # so that Sphinx's warnings name the line of the text
+            nb.metadata = nb.metadata | {"source_map": lines(nb, read_text(text))}
+        (source / f"{name}.ipynb").write_text(dump(nb), encoding="utf-8")
+
+
+def _sphinx(root: Path, source: Path, outdir: Path, results: Path) -> None:
+    from jupyter_book.sphinx import build_sphinx  # a second to import, and only needed here
+
+    doctrees = root / "_build" / "doctrees"
+    shutil.rmtree(doctrees, ignore_errors=True)
+    overrides = {"press_results": str(results), "nb_execution_mode": "off", "nitpicky": True}
+    overrides["latex_individualpages"] = False  # jupyter-book asks for it
+    status, warning = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(status), contextlib.redirect_stderr(warning):
+        outcome = build_sphinx(
+            source,
+            outdir,
+            path_config=source / "_config.yml",
+            noconfig=True,
+            confoverrides=overrides,
+            doctreedir=doctrees,
+            freshenv=True,
+            force_all=True,
+            warningiserror=True,
+            keep_going=True,
+        )
+    warnings = _readable(warning.getvalue(), root, source)
+    if warnings or outcome:
+        reason = "\n".join(f"  {line}" for line in warnings) or f"  {outcome}"
+        raise BookError(f"The site was not built:\n{reason}")
+
+
+def _readable(log: str, root: Path, source: Path) -> list[str]:
+    """Sphinx's warnings, once each, with the path of the file to mend instead of that of the staged copy."""
+    found = []
+    for line in re.sub(r"\x1b\[[0-9;]*m", "", log).replace(f"{source}{os.sep}", "").splitlines():
+        name = re.match(r"(.+)\.ipynb(?=:)", line)
+        if name and (root / f"{name[1]}.md").exists():
+            line = line.replace(".ipynb", ".md", 1)
+        if line.strip() and line not in found:
+            found.append(line)
+    return found
+
+
+# --- what came out ---------------------------------------------------------------------------------------------------
+
+
+def check(html: Path, names: list[str], results: dict[str, dict]) -> list[str]:
+    """What the built site lacks: pages, titles, the cells of recorded numbers, targets of its links. Empty if whole."""
+    read = {path.resolve(): _page(path) for path in html.rglob("*.html") if "_static" not in path.parts}
+    pages_of = {name: read.get((html / f"{name}.html").resolve()) for name in names}
+    problems = [f"{name}: no page was built" for name, page in pages_of.items() if page is None]
+    problems += [f"{name}: the page has no title" for name, page in pages_of.items() if page and "h1" not in page.tags]
+    problems += [
+        f"{entry['page']}: the number {key} has no place on its page"
+        for key, entry in results.items()
+        if pages_of.get(entry["page"]) and f"num-{key}" not in pages_of[entry["page"]].ids
+    ]
+    for path, page in read.items():
+        for link in sorted(page.links):
+            if not _reaches(link, path, read):
+                problems.append(f"{path.relative_to(html.resolve())}: broken link to {link}")
+    return problems
+
+
+@dataclass
+class _Page(HTMLParser):
+    """Tags, ids and local links of one built page."""
+
+    tags: set[str] = field(default_factory=set)
+    ids: set[str] = field(default_factory=set)
+    links: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.tags.add(tag)
+        self.ids.update(filter(None, (given.get("id"), given.get("name"))))
+        link = given.get("href") or given.get("src")
+        if link and not urlsplit(link).scheme and not urlsplit(link).netloc:
+            self.links.add(link)
+
+
+def _page(path: Path) -> _Page:
+    page = _Page()
+    page.feed(path.read_text(encoding="utf-8"))
+    return page
+
+
+def _reaches(link: str, path: Path, read: dict[Path, _Page]) -> bool:
+    parts = urlsplit(link)
+    target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+    target = target / "index.html" if target.is_dir() else target
+    if target not in read:
+        return target.exists()
+    return parts.fragment in {"", "top"} or unquote(parts.fragment) in read[target].ids

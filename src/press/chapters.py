@@ -1,0 +1,275 @@
+"""The pages of the book, and its chapters as pairs: MyST text to read and edit, a notebook that holds the outputs.
+
+A chapter is `book/<part>/<name>.md` with `book/<part>/<name>.ipynb`. Both hold the same cells. The notebook's metadata
+keeps two hashes under `press`: `cells`, of the cells when the two were last in step (so that it is known which one was
+edited since), and `executed`, of all that its outputs depend on.
+"""
+
+import hashlib
+import importlib.util
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import jupytext
+import nbformat
+import yaml
+from nbformat import NotebookNode
+
+from press import BookError
+
+TEXT = "md:myst"
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python", "pygments_lexer": "ipython3"},
+}
+HEADER = {
+    "formats": f"ipynb,{TEXT}",
+    "text_representation": {"extension": ".md", "format_name": "myst", "format_version": 0.13},
+}
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A page with computation. `name` is its Sphinx document name, such as `book/results/average`."""
+
+    root: Path
+    name: str
+
+    @property
+    def text(self) -> Path:
+        return self.root / f"{self.name}.md"
+
+    @property
+    def notebook(self) -> Path:
+        return self.root / f"{self.name}.ipynb"
+
+    def place(self, nb: NotebookNode, index: int) -> str:
+        """Where cell `index` stands, as a person looks for it: `book/results/average.md:43, cell [7]`."""
+        code = sum(cell.cell_type == "code" for cell in nb.cells[: index + 1])
+        kind = f"cell [{code}]" if nb.cells[index].cell_type == "code" else f"Markdown after cell [{code}]"
+        if not self.text.exists():
+            return f"{self.name}.ipynb, {kind}"
+        return f"{self.name}.md:{lines(nb, read_text(self.text))[index] + 1}, {kind}"
+
+
+# --- the table of contents -------------------------------------------------------------------------------------------
+
+
+def pages(root: Path) -> list[str]:
+    """Document names of all pages, in reading order, as `_toc.yml` lists them."""
+    return [name.removesuffix(".ipynb").removesuffix(".md") for name in _listed(root)]
+
+
+def chapters(root: Path) -> list[Chapter]:
+    """The pages with computation, in reading order: those that `_toc.yml` lists with the ending `.ipynb`.
+
+    Raises
+    ------
+    BookError
+        A page that `_toc.yml` lists is not there.
+    """
+    listed = list(_listed(root))
+    for name in listed:
+        stem = name.removesuffix(".ipynb").removesuffix(".md")
+        if not (root / f"{stem}.md").exists() and not (name.endswith(".ipynb") and (root / name).exists()):
+            raise BookError(f"_toc.yml lists {name}, but {stem}.md does not exist. Write it or take the line out.")
+    return [Chapter(root, name.removesuffix(".ipynb")) for name in listed if name.endswith(".ipynb")]
+
+
+def _listed(root: Path) -> Iterator[str]:
+    toc = yaml.safe_load(read_text(root / "_toc.yml"))
+    yield toc["root"]
+    yield from _entries(toc)
+
+
+def _entries(node: dict) -> Iterator[str]:
+    for part in [*node.get("parts", []), *node.get("subtrees", [])]:
+        yield from _entries(part)
+    for entry in [*node.get("chapters", []), *node.get("sections", []), *node.get("entries", [])]:
+        if "file" in entry:
+            yield entry["file"]
+        yield from _entries(entry)
+
+
+# --- the pair --------------------------------------------------------------------------------------------------------
+
+
+def read(chapter: Chapter) -> NotebookNode:
+    """The chapter's cells as they stand now, without outputs, from whichever of the pair was edited last.
+
+    Raises
+    ------
+    BookError
+        Both were edited since they were last in step.
+    """
+    return _current(chapter)[0]
+
+
+def _current(chapter: Chapter) -> tuple[NotebookNode, str]:
+    """The current cells, and which of the pair is ahead: `md`, `ipynb` or neither (empty)."""
+    if not chapter.notebook.exists():
+        return _from_text(chapter), "md"
+    if not chapter.text.exists():
+        return _bare(stored(chapter)), "ipynb"
+    text, notebook = _from_text(chapter), stored(chapter)
+    if not difference(chapter):
+        return text, ""
+    in_step = notebook.metadata.get("press", {}).get("cells")
+    if in_step is None or in_step == _digest(notebook):
+        return text, "md"
+    if in_step == _digest(text):
+        return _bare(notebook), "ipynb"
+    raise BookError(
+        f"{difference(chapter)}\nBoth files were edited since they were last in step. "
+        f"Keep one: put the other back as it was committed (git checkout), then `make pair`."
+    )
+
+
+def difference(chapter: Chapter) -> str:
+    """The first cell in which the text and the notebook differ, as a message; empty if they hold the same cells."""
+    for path in (chapter.text, chapter.notebook):
+        if not path.exists():
+            return f"{path.relative_to(chapter.root)} is missing. Mend: make update"
+    text, notebook = _from_text(chapter), stored(chapter)
+    for index, (ours, theirs) in enumerate(zip(text.cells, notebook.cells, strict=False)):
+        for part in ("cell_type", "source", "metadata"):
+            if ours[part] != theirs[part]:
+                return f"{chapter.place(text, index)}: {part} is not that of {chapter.name}.ipynb. Mend: make pair"
+    if len(text.cells) != len(notebook.cells):
+        counts = f"{len(text.cells)} cells, {chapter.name}.ipynb {len(notebook.cells)}"
+        return f"{chapter.name}.md has {counts}. Mend: make pair"
+    return ""
+
+
+def sync(chapter: Chapter) -> str:
+    """Bring the pair in step from whichever was edited, keep the outputs of unchanged cells; which one was ahead.
+
+    A notebook that does not exist yet is left to `make update`, which writes it with its outputs.
+    """
+    current, ahead = _current(chapter)
+    if ahead == "ipynb":
+        write(chapter.text, jupytext.writes(current, fmt=TEXT))
+        current = _from_text(chapter)
+    if ahead and chapter.notebook.exists():
+        before = stored(chapter)
+        store(chapter, keep_outputs(current, before), before.metadata.get("press", {}).get("executed", ""))
+    return ahead
+
+
+def keep_outputs(current: NotebookNode, before: NotebookNode) -> NotebookNode:
+    """`current` with the outputs of those code cells of `before` that have the same source."""
+    outputs = {cell.id: cell for cell in _identified(before).cells if cell.cell_type == "code"}
+    for cell in current.cells:
+        if cell.cell_type == "code" and cell.id in outputs:
+            cell.outputs, cell.execution_count = outputs[cell.id].outputs, outputs[cell.id].execution_count
+    return current
+
+
+def stored(chapter: Chapter) -> NotebookNode:
+    """The committed notebook, with its outputs."""
+    return nbformat.read(chapter.notebook, as_version=4)
+
+
+def store(chapter: Chapter, nb: NotebookNode, executed: str) -> None:
+    """Write the chapter's notebook (cells and outputs), in step with its text, with the hash of what was executed."""
+    nb = _identified(nb)
+    nb.metadata["press"] = {"cells": _digest(nb), "executed": executed}
+    write(chapter.notebook, dump(nb))
+
+
+def _from_text(chapter: Chapter) -> NotebookNode:
+    return _bare(jupytext.reads(read_text(chapter.text), fmt=TEXT))
+
+
+def _bare(nb: NotebookNode) -> NotebookNode:
+    """Cells only: no outputs, ids from content, the same notebook metadata everywhere."""
+    cells = []
+    for cell in nb.cells:
+        new = getattr(nbformat.v4, f"new_{cell.cell_type}_cell")(cell.source)
+        new.metadata = cell.metadata
+        cells.append(new)
+    header = nb.metadata.get("jupytext", {})
+    extra = {"default_lexer": header["default_lexer"]} if "default_lexer" in header else {}
+    metadata = nbformat.from_dict({"jupytext": HEADER | extra, **METADATA})
+    return _identified(nbformat.v4.new_notebook(cells=cells, metadata=metadata))
+
+
+def _identified(nb: NotebookNode) -> NotebookNode:
+    """Cell ids from type and source, so that a rerun or a moved cell leaves them alone."""
+    seen: Counter[str] = Counter()
+    for cell in nb.cells:
+        content = f"{cell.cell_type}\n{cell.source}"
+        cell.id = hashlib.sha256(f"{content}\n{seen[content]}".encode()).hexdigest()[:8]
+        seen[content] += 1
+    nb.nbformat, nb.nbformat_minor = 4, 5
+    return nb
+
+
+def _digest(nb: NotebookNode) -> str:
+    cells = [(cell.cell_type, cell.source, cell.metadata) for cell in nb.cells]
+    return hashlib.sha256(json.dumps(cells, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def lines(nb: NotebookNode, text: str) -> list[int]:
+    """The line of `text`, counted from 0, at which each cell's source starts."""
+    starts, position = [], 0
+    for cell in nb.cells:
+        found = text.find(cell.source, position)
+        position = found if found >= 0 else position
+        starts.append(text.count("\n", 0, position))
+        position += len(cell.source) if found >= 0 else 0
+    return starts
+
+
+# --- what the outputs depend on --------------------------------------------------------------------------------------
+
+
+def fingerprint(root: Path, nb: NotebookNode) -> str:
+    """Hash of all that a notebook's outputs depend on: its code cells, the helpers, the data, the lock.
+
+    Prose, captions and tags are left out: to change them reruns nothing.
+    """
+    digest = hashlib.sha256()
+    for cell in nb.cells:
+        if cell.cell_type == "code":
+            digest.update(cell.source.encode() + b"\0")
+    for path in _inputs(root):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n") + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _inputs(root: Path) -> list[Path]:
+    helpers = Path(importlib.util.find_spec("helpers").origin).parent
+    data = [path for path in sorted((root / "book" / "data").rglob("*")) if path.is_file()]
+    return [*sorted(helpers.rglob("*.py")), *data, *(path for path in [root / "requirements.txt"] if path.exists())]
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+def read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise BookError(f"{path} does not exist.") from None
+
+
+def write(path: Path, text: str) -> None:
+    """Write `path` whole or not at all, and not if it holds `text` already: an interruption leaves the old file."""
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def dump(nb: NotebookNode) -> str:
+    return nbformat.writes(nb).rstrip("\n") + "\n"

@@ -1,0 +1,129 @@
+"""Rerun everything in fresh kernels and compare with what is committed: every number, every figure, lme4's fits."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nbformat import NotebookNode
+
+from helpers import ledger
+from press import BookError
+from press.chapters import Chapter, read_text, stored
+from press.gather import gather
+from press.run import images, run
+from press.update import alike
+
+REFERENCE = Path("tests") / "reference" / "lme4_study.json"
+REFERENCE_TOLERANCE = 1e-3  # of lme4's standard error: lme4 itself stops by tolerance, so 1e-6 is not to be had
+
+
+@dataclass
+class Report:
+    """What was compared, and what did not agree (one line each: key, stored and rerun value)."""
+
+    numbers: int = 0
+    matched: int = 0
+    worst: float = 0.0  # relative difference
+    worst_key: str = ""
+    figures: int = 0
+    figures_matched: int = 0
+    lme4: int = 0  # coefficients and standard errors compared with lme4's
+    lme4_worst: float = 0.0  # difference in units of lme4's standard error
+    lme4_worst_key: str = ""
+    mismatches: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        rows = [
+            ("numbers checked", f"{self.numbers}"),
+            ("numbers matched", f"{self.matched}"),
+            ("worst relative difference", f"{self.worst:.1e}" + (f"  ({self.worst_key})" if self.worst_key else "")),
+            ("figures checked", f"{self.figures}"),
+            ("figures matched", f"{self.figures_matched}"),
+        ]
+        if self.lme4:
+            worst = f"{self.lme4_worst:.1e} of its standard error  ({self.lme4_worst_key})"
+            rows += [("lme4: values compared", f"{self.lme4}"), ("lme4: worst difference", worst)]
+        return "\n".join(
+            [f"{name:<28}{value}" for name, value in rows] + [f"MISMATCH {line}" for line in self.mismatches]
+        )
+
+
+def verify(root: Path, chapters: list[Chapter]) -> Report:
+    """Rerun all chapters and compare. The committed files are only read.
+
+    Raises
+    ------
+    BookError
+        A chapter does not run, or nothing is committed to compare with.
+    """
+    committed = json.loads(read_text(root / "book" / "results.json"))
+    for chapter in chapters:
+        if not chapter.notebook.exists():
+            raise BookError(
+                f"{chapter.name}.ipynb is not committed: there is nothing to compare with. Mend: make update"
+            )
+    rerun = run(root, chapters, fresh=True)
+    report = Report()
+    compare(report, committed, gather(rerun))
+    for chapter in chapters:
+        compare_figures(report, chapter, stored(chapter), rerun[chapter.name])
+    if (root / REFERENCE).exists():
+        compare_lme4(report, json.loads(read_text(root / REFERENCE)), gather(rerun))
+    return report
+
+
+def compare(report: Report, stored: dict[str, dict], rerun: dict[str, dict]) -> None:
+    """Every number, on its raw value. A key that only one side has is a mismatch."""
+    for key in sorted(stored.keys() | rerun.keys()):
+        report.numbers += 1
+        if key not in rerun:
+            report.mismatches.append(f"{key}: stored {stored[key]['value']!r}, not recorded in the rerun")
+        elif key not in stored:
+            report.mismatches.append(f"{key}: not stored, rerun {rerun[key]['value']!r}")
+        else:
+            ours, theirs = stored[key]["value"], rerun[key]["value"]
+            difference = _relative(ours, theirs)
+            if difference > report.worst:
+                report.worst, report.worst_key = difference, key
+            if ledger.agree(ours, theirs):
+                report.matched += 1
+            else:
+                report.mismatches.append(f"{key}: stored {ours!r}, rerun {theirs!r}")
+
+
+def _relative(ours: float | str, theirs: float | str) -> float:
+    if isinstance(ours, str) or isinstance(theirs, str):
+        return 0.0 if ours == theirs else float("inf")
+    return abs(ours - theirs) / max(abs(ours), ledger.ABSOLUTE)
+
+
+def compare_figures(report: Report, chapter: Chapter, stored: NotebookNode, rerun: NotebookNode) -> None:
+    """Every figure, pixel by pixel, within the tolerance of `make update`."""
+    ours, theirs = (
+        [png for cell in nb.cells for output in cell.get("outputs", []) for png in images(output)]
+        for nb in (stored, rerun)
+    )
+    report.figures += max(len(ours), len(theirs))
+    if len(ours) != len(theirs):
+        report.mismatches.append(f"{chapter.name}: {len(ours)} figures stored, {len(theirs)} in the rerun")
+    for number, (one, other) in enumerate(zip(ours, theirs, strict=False), start=1):
+        if alike(one, other):
+            report.figures_matched += 1
+        else:
+            report.mismatches.append(f"{chapter.name}: figure {number} does not look like the stored one")
+
+
+def compare_lme4(report: Report, reference: dict[str, dict], results: dict[str, dict]) -> None:
+    """Estimates and standard errors of the study's models beside lme4's, as shares of lme4's standard error."""
+    for model, fit in reference.items():
+        for term, theirs in fit["fixed"].items():
+            for column in ("estimate", "std_error"):
+                key = f"{model}.{ledger.name(term)}.{column}"
+                if key not in results:
+                    continue
+                report.lme4 += 1
+                difference = abs(results[key]["value"] - theirs[column]) / theirs["std_error"]
+                if difference > report.lme4_worst:
+                    report.lme4_worst, report.lme4_worst_key = difference, key
+                if difference > REFERENCE_TOLERANCE:
+                    report.mismatches.append(f"{key}: lme4 {theirs[column]!r}, rerun {results[key]['value']!r}")
