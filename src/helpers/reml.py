@@ -185,6 +185,9 @@ def sums(y: np.ndarray, X: np.ndarray, Z: np.ndarray, group: np.ndarray) -> Sums
         for j, f in enumerate(np.split(UW.reshape(len(rows), -1), starts[1:])):
             S[j, :k, :k] = (f.T @ f).reshape(k, p + 1, k, p + 1).swapaxes(1, 2)
         blocks.append((sizes, np.pad(A, ((0, 0), (0, q - k), (0, 0))), S))
+    left = E[-1, -1] - E[-1, :-1] @ np.linalg.pinv(E[:-1, :-1], rcond=1e-10) @ E[:-1, -1]
+    if left <= 1e-10 * E[-1, -1] or E[-1, -1] <= 1e-20 * n:
+        raise ValueError("fixed and random effects together can fit every row: no residual variance is left")
     m, A, S = (np.concatenate(part) for part in zip(*blocks, strict=True))
     return Sums(
         m, A, S.reshape(-1, (p + 1) ** 2), E, Rx / np.sqrt(n), Rz / np.sqrt(len(people)), ols / np.sqrt(n), scale, n
@@ -236,46 +239,60 @@ def _evaluate(data: Sums, T: np.ndarray) -> _Point:
     r2 = 1 / C_inverse[-1, -1]
     logV = m @ np.linalg.slogdet(M)[1]
     f = logV + np.linalg.slogdet(C[:-1, :-1])[1] + v * (1 + np.log(2 * np.pi * r2 / v))
-    O = v * C_inverse
-    O[:-1, :-1] -= (v - 1) * Cxx_inverse
-    SO = (data.S @ O.ravel()).reshape(M.shape)
+    weight = v * C_inverse
+    weight[:-1, :-1] -= (v - 1) * Cxx_inverse
+    SO = (data.S @ weight.ravel()).reshape(M.shape)
     B = M_inverse @ A
-    G = np.einsum("pji,pjk,pkl->il", B, m[:, None, None] * M - SO, B, optimize=True)
-    size = np.einsum("pji,p,pji->", B, m, A)
+    G = (B.swapaxes(1, 2) @ (m[:, None, None] * M - SO) @ B).sum(0)
+    size = m @ (A * B).sum((1, 2))
     return _Point(f, (G + G.T) / 2, b, r2, Cxx_inverse, C_inverse, M_inverse, SO, size)
 
 
-def _hessian(data: Sums, L: np.ndarray, at: _Point) -> np.ndarray:
-    """Second derivatives of f(LL') over the entries of L (q r, q r), rows first."""
-    (q, r), c = L.shape, len(data.E)
+def _directions(L: np.ndarray) -> np.ndarray:
+    """Orthonormal changes of L (K, q, r), without the rotations L (e_a e_b' - e_b e_a'), which leave T as it is."""
+    (q, r), pairs = L.shape, np.triu_indices(L.shape[1], 1)
+    turns = np.zeros((len(pairs[0]), q, r))
+    for turn, a, b in zip(turns, *pairs, strict=True):
+        turn[:, b], turn[:, a] = L[:, a], -L[:, b]
+    return np.linalg.qr(turns.reshape(-1, q * r).T, mode="complete")[0][:, len(turns) :].T.reshape(-1, q, r)
+
+
+def _hessian(data: Sums, L: np.ndarray, at: _Point, D: np.ndarray) -> np.ndarray:
+    """Second derivatives (K, K) of f(LL') along the directions D (K, q, r)."""
+    c, K = len(data.E), len(D)
     v = data.n_obs - c + 1
-    D = np.eye(q * r).reshape(-1, q, r)
-    dT = D @ L.T
-    dT = dT + dT.swapaxes(1, 2)
-    dM = data.A @ dT[:, None] @ data.A.swapaxes(1, 2)  # (q r, P, q, q)
+    dT = D @ L.T + L @ D.swapaxes(1, 2)
+    dM = data.A @ dT[:, None] @ data.A.swapaxes(1, 2)  # (K, P, q, q)
     N = at.M_inverse @ dM @ at.M_inverse  # minus the change in M^-1
-    dC = -(N.reshape(q * r, -1) @ data.S).reshape(-1, c, c)
-    K = 2 * at.M_inverse @ at.SO - data.m[:, None, None] * np.eye(q)
-    curve = np.einsum("kpij,lpji->kl", N, dM @ K, optimize=True)
+    dC = -(N.reshape(K, -1) @ data.S).reshape(K, c, c)
+    inner = 2 * at.M_inverse @ at.SO - data.m[:, None, None] * np.eye(len(L))
     full, fixed = at.C_inverse @ dC, at.Cxx_inverse @ dC[:, :-1, :-1]
-    curve -= v * np.einsum("kij,lji->kl", full, full) - (v - 1) * np.einsum("kij,lji->kl", fixed, fixed)
-    return curve + 2 * np.kron(at.G, np.eye(r))
+    curve = _traces(N, dM @ inner) - v * _traces(full, full) + (v - 1) * _traces(fixed, fixed)
+    return curve + 2 * (at.G @ D).reshape(K, -1) @ D.reshape(K, -1).T
+
+
+def _traces(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """tr(left[k] right[l]) for every k and l, summed over the axes between the first and the last pair."""
+    return left.reshape(len(left), -1) @ right.swapaxes(-1, -2).reshape(len(right), -1).T
 
 
 def _newton(data: Sums, L: np.ndarray) -> tuple[np.ndarray, _Point, int]:
     """Newton steps on L from a start, uphill directions turned round, halved until f falls."""
     at = _evaluate(data, L @ L.T)
     for step in range(ITERATIONS if L.size else 0):
-        values, vectors = np.linalg.eigh(_hessian(data, L, at))
+        directions = _directions(L)
+        values, vectors = np.linalg.eigh(_hessian(data, L, at, directions))
         values = np.maximum(np.abs(values), 1e-9 * np.abs(values).max())
-        D = -(vectors @ ((vectors.T @ (2 * at.G @ L).ravel()) / values)).reshape(L.shape)
+        along = np.tensordot(vectors.T, directions, 1)
+        D = -np.tensordot(np.tensordot(along, 2 * at.G @ L, 2) / values, along, 1)
         size, length = np.linalg.norm(L), np.linalg.norm(D)
         D *= min(1, (1 + size) / max(length, 1e-300))
+        slope = 2 * np.vdot(at.G @ L, D)
         for _halving in range(40):
             ahead = _evaluate(data, (L + D) @ (L + D).T)
-            if ahead.f <= at.f + 1e-12 * abs(at.f):
+            if ahead.f <= at.f + 0.01 * slope + 1e-12 * abs(at.f):
                 break
-            D /= 2
+            D, slope = D / 2, slope / 2
         L, at = L + D, ahead
         if length <= STEP * (SMALL + size):
             return L, at, step + 1
