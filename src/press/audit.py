@@ -53,6 +53,7 @@ ALLOWED = {
     "CC BY 4.0": "the name of a licence",
     "Python 3.11 to 3.13": "names of releases, in the README",
     "two commands": "make book and make test, which the README names",
+    "Table 1": "the name by which such papers call the table of who was studied",
 }
 
 _UNITS = (
@@ -339,13 +340,14 @@ def _unkeyed_directions(file: str, passage: Passage, text: str) -> Iterator[Find
 
 
 def check_maths(file: str, passage: Passage) -> list[Finding]:
-    """Figures in a formula, save indices of the digits 0, 1, 2, structural 0 and 1, and a 2 before log, π or ℓ."""
+    """Figures in a formula, save indices 0, 1, 2 and those of coefficients, structural 0 and 1, a 2 before log, π, ℓ."""
     text = re.sub(
         r"\\(?:text|mathrm|label|tag|begin|end|operatorname)\{[^{}]*\}|\\\\\[[^\]]*\]|\\[A-Za-z]+",
         _keep_shape,
         passage.text,
     )
     text = re.sub(r"(?<=[_^])\s*[-−+]?[0-2]{1,2}(?!\d)", " ", text)
+    text = re.sub(r"(?<=§coefficient_\{)\d\d?(?=\w*\})", " ", text)
     text = re.sub(r"[_^]\s*\{[^{}]*\}", lambda script: re.sub(r"(?<!\d)[0-2]{1,2}(?!\d)", " ", script[0]), text)
     text = re.sub(
         r"(?<![\d.])[01](?![\d.])|(?<![\d.])2(?=\s*(?:§log|§pi|§ell))|§[td]?frac\s*\{?1\}?\s*\{?2\}?", " ", text
@@ -362,6 +364,8 @@ def check_maths(file: str, passage: Passage) -> list[Finding]:
 
 
 def _keep_shape(match: re.Match) -> str:
+    if match[0] in (r"\beta", r"\gamma"):  # their subscripts number the coefficients
+        return "§coefficient"
     command = re.match(r"\\(log|pi|ell|[td]?frac)$", match[0])
     return f"§{command[1]}" if command else " "
 
