@@ -15,6 +15,7 @@ help: ## list the commands
 		printf '  make %-9s %s\n' "$$name" "$$what"; done
 
 install: ## create .venv and install the locked packages, if they changed
+	@command -v $(PYTHON) >/dev/null || { echo "No $(PYTHON) here: sudo apt install python3 python3-venv"; exit 1; }
 	@$(PYTHON) src/press/install.py
 
 book: install ## run what changed and build the site into _build/html (FRESH=1 reruns every chapter)

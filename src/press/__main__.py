@@ -13,7 +13,11 @@ from press import BookError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, further = parser.parse_known_args(arguments)
+    if further and options.command != "test":
+        parser.error(f"unrecognized arguments: {' '.join(further)}")
+    options.pytest = further
     try:
         root = (options.root or _root()).resolve()
         os.environ.update(_environment(root))
@@ -32,11 +36,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     book = commands.add_parser("book", help="run what changed and build the site into _build/html")
     book.add_argument("--fresh", action="store_true", help="rerun every chapter")
-    commands.add_parser(
-        "test", help="unit tests, notebooks against their stored outputs, pairs: one pytest run"
-    ).add_argument("pytest", nargs=argparse.REMAINDER, help="further arguments for pytest")
+    commands.add_parser("test", help="unit tests, notebooks against stored outputs, pairs, in one pytest run with ARGS")
     update = commands.add_parser("update", help="rewrite stored outputs and book/results.json where they changed")
     update.add_argument("--fresh", action="store_true", help="rerun every chapter")
+    update.add_argument("chapters", nargs="*", help="only these, such as book/results/average (default: all)")
     verify = commands.add_parser("verify", help="rerun everything and compare every number and figure")
     verify.add_argument("--json", action="store_true", help="print the report as JSON")
     pair = commands.add_parser("pair", help="bring text and notebooks in step")
@@ -96,15 +99,20 @@ def _changed(root: Path, results: dict[str, dict]) -> int:
 def test(root: Path, options: argparse.Namespace) -> int:
     workers = ["-n", "auto", "--maxprocesses", "8", "--dist", "loadfile"]
     notebooks = ["--nbval", "--nbval-current-env"]
-    paths = ["tests", "book"]
+    paths = [name for name in ("tests", "book") if (root / name).exists()]
     return subprocess.call([sys.executable, "-m", "pytest", *workers, *notebooks, *paths, *options.pytest], cwd=root)
 
 
 def update(root: Path, options: argparse.Namespace) -> int:
-    from press.chapters import chapters
+    from press.chapters import chapters, computed
     from press.update import update
 
-    changed = update(root, chapters(root), options.fresh)
+    names = {name.removesuffix(".md").removesuffix(".ipynb") for name in options.chapters}
+    unknown = names - {chapter.name for chapter in computed(root)}
+    if unknown:
+        raise BookError(f"_toc.yml lists no chapter {', '.join(sorted(unknown))}")
+    chosen = [chapter for chapter in computed(root) if chapter.name in names] if names else chapters(root)
+    changed = update(root, chosen, options.fresh)
     print("\n".join(f"rewritten: {name}" for name in changed) or "All stored outputs are up to date.")
     return 0
 

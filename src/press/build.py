@@ -89,6 +89,8 @@ def _sphinx(root: Path, source: Path, outdir: Path, results: Path) -> None:
             warningiserror=True,
             keep_going=True,
         )
+    if isinstance(outcome, KeyboardInterrupt):
+        raise outcome
     warnings = _readable(warning.getvalue(), root, source)
     if warnings or outcome:
         reason = "\n".join(f"  {line}" for line in warnings) or f"  {outcome}"

@@ -50,7 +50,7 @@ class Chapter:
     def place(self, nb: NotebookNode, index: int) -> str:
         """Where cell `index` stands, as a person looks for it: `book/results/average.md:43, cell [7]`."""
         code = sum(cell.cell_type == "code" for cell in nb.cells[: index + 1])
-        kind = f"cell [{code}]" if nb.cells[index].cell_type == "code" else f"Markdown after cell [{code}]"
+        kind = f"cell [{code}]" if nb.cells[index].cell_type == "code" else "Markdown"
         if not self.text.exists():
             return f"{self.name}.ipynb, {kind}"
         return f"{self.name}.md:{lines(nb, read_text(self.text))[index] + 1}, {kind}"
@@ -64,20 +64,23 @@ def pages(root: Path) -> list[str]:
     return [name.removesuffix(".ipynb").removesuffix(".md") for name in _listed(root)]
 
 
+def computed(root: Path) -> list[Chapter]:
+    """The pages with computation, in reading order: those that `_toc.yml` lists with the ending `.ipynb`."""
+    return [Chapter(root, name.removesuffix(".ipynb")) for name in _listed(root) if name.endswith(".ipynb")]
+
+
 def chapters(root: Path) -> list[Chapter]:
-    """The pages with computation, in reading order: those that `_toc.yml` lists with the ending `.ipynb`.
+    """The pages with computation, once it is sure that every page of `_toc.yml` is there.
 
     Raises
     ------
     BookError
         A page that `_toc.yml` lists is not there.
     """
-    listed = list(_listed(root))
-    for name in listed:
-        stem = name.removesuffix(".ipynb").removesuffix(".md")
-        if not (root / f"{stem}.md").exists() and not (name.endswith(".ipynb") and (root / name).exists()):
-            raise BookError(f"_toc.yml lists {name}, but {stem}.md does not exist. Write it or take the line out.")
-    return [Chapter(root, name.removesuffix(".ipynb")) for name in listed if name.endswith(".ipynb")]
+    missing = [name for name in pages(root) if not any((root / f"{name}{end}").exists() for end in (".md", ".ipynb"))]
+    if missing:
+        raise BookError(f"_toc.yml lists pages that do not exist: {', '.join(missing)}. Write them or take them out.")
+    return computed(root)
 
 
 def _listed(root: Path) -> Iterator[str]:
@@ -171,7 +174,7 @@ def keep_outputs(current: NotebookNode, before: NotebookNode) -> NotebookNode:
 
 def stored(chapter: Chapter) -> NotebookNode:
     """The committed notebook, with its outputs."""
-    return nbformat.read(chapter.notebook, as_version=4)
+    return _identified(nbformat.read(chapter.notebook, as_version=4))
 
 
 def store(chapter: Chapter, nb: NotebookNode, executed: str) -> None:

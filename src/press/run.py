@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import nbformat
-from jupyter_client.manager import start_new_async_kernel
+from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
@@ -114,21 +114,25 @@ async def _run_all(waiting: dict[Chapter, NotebookNode], finish, failures: list[
 
 async def _execute(chapter: Chapter, nb: NotebookNode) -> None:
     """Run all cells of `nb` in a kernel of its own, in the chapter's folder, outputs into `nb`."""
-    manager, channel = await start_new_async_kernel(
-        kernel_name="python3",
-        cwd=str(chapter.notebook.parent),
-        extra_arguments=["--HistoryManager.hist_file=:memory:", "--log-level=ERROR"],
-    )
+    manager = AsyncKernelManager(kernel_name="python3")
+    client = NotebookClient(nb, km=manager, timeout=TIMEOUT, record_timing=False)
+    quiet = ["--HistoryManager.hist_file=:memory:", "--log-level=ERROR"]
     try:
-        channel.allow_stdin = False
-        client = NotebookClient(nb, km=manager, timeout=TIMEOUT, record_timing=False)
-        client.kc = channel
+        await manager.start_kernel(cwd=str(chapter.notebook.parent), extra_arguments=quiet)
+        client.kc = manager.client()
+        client.kc.start_channels()
+        await client.kc.wait_for_ready(timeout=TIMEOUT)
+        client.kc.allow_stdin = False
         client.reset_execution_trackers()
         for index, cell in enumerate(nb.cells):
             await _execute_cell(client, chapter, cell, index)
+    except RuntimeError as error:
+        raise BookError(f"{chapter.name}: its Python process did not start: {error}") from None
     finally:  # also when interrupted: no kernel outlives the command
-        channel.stop_channels()
-        await manager.shutdown_kernel(now=True)
+        if client.kc is not None:
+            client.kc.stop_channels()
+        if manager.has_kernel:
+            await manager.shutdown_kernel(now=True)
 
 
 async def _execute_cell(client: NotebookClient, chapter: Chapter, cell: NotebookNode, index: int) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from helpers import ledger
 from press import BookError
-from press.chapters import Chapter, fingerprint, read_text, store, stored, sync, write
+from press.chapters import Chapter, computed, fingerprint, read_text, store, stored, sync, write
 from press.gather import dumps, gather
 from press.quote import UnresolvedError, load, refresh_readme
 from press.run import run
@@ -20,7 +20,10 @@ SHARE = 0.005  # of the pixels may be off at all
 
 
 def update(root: Path, chapters: list[Chapter], fresh: bool = False) -> list[str]:
-    """Bring pairs in step, rerun what is stale, rewrite what is not equivalent; the files that changed."""
+    """Bring pairs in step, rerun what is stale, rewrite what is not equivalent; the files that changed.
+
+    `chapters` may be some of the book's; `results.json` holds what all its notebooks record.
+    """
     files = [path for chapter in chapters for path in (chapter.text, chapter.notebook)]
     files += [root / "book" / "results.json", root / "README.md"]
     before = {path: _bytes(path) for path in files}
@@ -33,7 +36,8 @@ def update(root: Path, chapters: list[Chapter], fresh: bool = False) -> list[str
         if chapter.notebook.exists():
             keep_equivalent(nb, stored(chapter))
         store(chapter, nb, fingerprint(root, nb))
-    write(root / "book" / "results.json", dumps(gather(executed)))
+    notebooks = {chapter.name: stored(chapter) for chapter in computed(root) if chapter.notebook.exists()}
+    write(root / "book" / "results.json", dumps(gather(notebooks)))
     _readme(root)
     return [str(path.relative_to(root)) for path in files if _bytes(path) != before[path]]
 
@@ -92,7 +96,7 @@ def alike(stored: bytes, rerun: bytes) -> bool:
     if ours.shape != theirs.shape:
         return False
     off = np.abs(ours - theirs).max(axis=-1)
-    return off.max() <= LEVELS and np.mean(off > 0) < SHARE
+    return bool(off.max() <= LEVELS and np.mean(off > 0) < SHARE)
 
 
 def _readme(root: Path) -> None:
