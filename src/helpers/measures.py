@@ -115,10 +115,14 @@ def alpha(items: pd.DataFrame, confidence: float = study.CONFIDENCE) -> Reliabil
     X = _complete(items, least_items=2)
     n, k = X.shape
     estimate = alpha_of(np.cov(X.T))
+    return Reliability(estimate, *feldt(estimate, n, k, confidence), n, k)
+
+
+def feldt(estimate: float, n: int, k: int, confidence: float = study.CONFIDENCE) -> tuple[float, float]:
+    """Feldt's limits for alpha of k items in n people: 1 - (1 - estimate) F, F's quantiles at n - 1, (n - 1)(k - 1)."""
     tail = (1 - confidence) / 2
     F_low, F_high = stats.f.ppf([tail, 1 - tail], n - 1, (n - 1) * (k - 1))
-    low, high = float(1 - (1 - estimate) * F_high), float(1 - (1 - estimate) * F_low)
-    return Reliability(estimate, low, high, n, k)
+    return float(1 - (1 - estimate) * F_high), float(1 - (1 - estimate) * F_low)
 
 
 def alpha_of(S: np.ndarray) -> float:
@@ -153,7 +157,7 @@ def omega(items: pd.DataFrame, confidence: float = study.CONFIDENCE) -> Reliabil
     common, total = np.sum(loading), np.sum(loading) ** 2 + np.sum(unique)
     slope = np.r_[np.full(k, 2 * common * (1 - estimate) / total), np.full(k, -estimate / total)]
     error = np.sqrt(slope @ covariance @ slope)
-    return Reliability(estimate, *_reliability_interval(estimate, error, n, confidence), n, k)
+    return Reliability(estimate, *bonett(estimate, error, n, confidence), n, k)
 
 
 def omega_of(loading: np.ndarray, unique: np.ndarray) -> float:
@@ -161,10 +165,11 @@ def omega_of(loading: np.ndarray, unique: np.ndarray) -> float:
     return float(np.sum(loading) ** 2 / (np.sum(loading) ** 2 + np.sum(unique)))
 
 
-def _reliability_interval(estimate: float, error: float, n: int, confidence: float) -> tuple[float, float]:
+def bonett(estimate: float, error: float, n: int, confidence: float = study.CONFIDENCE) -> tuple[float, float]:
+    """Limits for a reliability with a standard error: 1 - exp(ln(1 - estimate) - ln(n / (n - 1)) +- z error')."""
     z = stats.norm.ppf((1 + confidence) / 2)
     centre = np.log(1 - estimate) - np.log(n / (n - 1))
-    half = z * error / (1 - estimate)
+    half = z * error / (1 - estimate)  # error' of ln(1 - estimate), by the delta method
     return float(1 - np.exp(centre + half)), float(1 - np.exp(centre - half))
 
 

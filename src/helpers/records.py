@@ -145,12 +145,13 @@ def check(persons: pd.DataFrame, visits: pd.DataFrame) -> None:
 def problems(persons: pd.DataFrame, visits: pd.DataFrame) -> pd.DataFrame:
     """Every way in which the two frames break the contract, one row a problem; no rows if they are sound.
 
-    Columns file, row, column, value, expected, mend, as in `DataError`; sorted by file and row. Values are checked by
+    Columns file, row, column, value, expected, mend, as in `DataError`; sorted by file, row and column. Values are checked by
     pandera against datapackage.json; the rules that join columns or files are those of `_rules`.
     """
     resources = contract()
     frames = {"persons": persons, "visits": visits}
     faults = [_header(resources[t]["path"], [str(c) for c in frames[t]], _names(resources[t])) for t in TABLES]
+    faults += [_no_rows(resources[t]["path"]).problems for t in TABLES if frames[t].empty]
     if any(map(len, faults)):
         return pd.concat(faults, ignore_index=True)
     numbered = {table: frame.set_axis(range(2, len(frame) + 2)) for table, frame in frames.items()}
@@ -243,7 +244,10 @@ def _examine(cells: dict[str, pd.DataFrame], resources: dict) -> tuple[dict[str,
     parts = [_problems(cells[table], resources[table], *rest) for table, *rest in found if len(rest[1])]
     listed = pd.concat([_no_problems(), *parts], ignore_index=True)
     # One cell may fail several checks of its field (9.5 where 1 to 7 is allowed): it is listed once for the field.
-    listed = listed.drop_duplicates(["file", "row", "column", "expected"]).sort_values(["file", "row"], kind="stable")
+    listed = listed.drop_duplicates(["file", "row", "column", "expected"])
+    place = {column: i for i, column in enumerate(column for table in TABLES for column in _names(resources[table]))}
+    rank = listed["column"].str.split(",").str[0].map(place)
+    listed = listed.assign(rank=rank).sort_values(["file", "row", "rank"], kind="stable")[COLUMNS]
     if listed.empty:
         frames = {table: frames[table].astype(_kinds(resources[table])) for table in TABLES}
     return frames, listed.reset_index(drop=True)
@@ -333,7 +337,7 @@ def _cells(path: Path, resource: dict) -> pd.DataFrame:
     if len(faults := _header(name, header, names)):
         raise DataError(faults)
     if not rows:
-        raise _fault(name, 0, "", "a header only", "at least one row", "add the rows")
+        raise _no_rows(name)
     ragged = [
         _problem(name, number, "", f"{len(row)} cells", f"{len(names)} cells", "delete or complete the row")
         for number, row in enumerate(rows, start=2)
@@ -390,6 +394,7 @@ def _text(cell: object) -> str:
     if pd.isna(cell) or str(cell).strip() == "":
         return "blank"
     text = f"{cell:.15g}" if isinstance(cell, float) else str(cell)
+    text = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
     return text if len(text) <= 40 else text[:37] + "..."
 
 
@@ -399,6 +404,10 @@ def _problem(file: str, row: int, column: str, value: str, words: str, mend: str
 
 def _no_problems() -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype="int64" if name == "row" else "object") for name in COLUMNS})
+
+
+def _no_rows(file: str) -> DataError:
+    return _fault(file, 0, "", "a header only", "at least one row", "add the rows")
 
 
 def _fault(file: str, row: int, column: str, value: str, words: str, mend: str) -> DataError:
