@@ -340,7 +340,7 @@ def _unkeyed_directions(file: str, passage: Passage, text: str) -> Iterator[Find
 
 
 def check_maths(file: str, passage: Passage) -> list[Finding]:
-    """Figures in a formula, save indices 0, 1, 2 and those of coefficients, structural 0 and 1, a 2 before log, π, ℓ."""
+    """Figures in a formula, save indices 0 to 2 and those of coefficients, structural 0 and 1, a 2 before log, π, ℓ."""
     text = re.sub(
         r"\\(?:text|mathrm|label|tag|begin|end|operatorname)\{[^{}]*\}|\\\\\[[^\]]*\]|\\[A-Za-z]+",
         _keep_shape,
