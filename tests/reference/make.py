@@ -1,0 +1,55 @@
+"""Make the reference fits: `make reference`, or `python tests/reference/make.py`. Needs Rscript with lme4 and jsonlite.
+
+Writes lme4.json (the cases of cases.py) and lme4_study.json (the study's models on the committed cohort).
+"""
+
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+from cases import CASES, columns
+
+HERE = Path(__file__).parent
+
+
+def lme4(frames: dict[str, pd.DataFrame]) -> dict:
+    """What lme4.R says of each frame."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, frame in frames.items():
+            frame.to_csv(Path(folder) / f"{name}.csv", index=False)
+        out = Path(folder) / "out.json"
+        subprocess.run(["Rscript", str(HERE / "lme4.R"), folder, str(out)], check=True)
+        return json.loads(out.read_text())
+
+
+def study() -> dict:
+    """The study's models, random intercept and slope, with terms named as in the book."""
+    from helpers import measures, models, records
+
+    scores = measures.score(*records.read())
+    frames, terms = {}, {}
+    for name in models.SPECIFICATIONS:
+        X, data = models.matrix(name, scores)
+        terms[name] = list(X)
+        Z = [1.0 + 0 * data["time"], data["time"]]
+        frames[name] = columns(data[models.SPECIFICATIONS[name].outcome], [X[t] for t in X], Z, data["person"])
+    found = lme4(frames)
+    return {"about": found["about"]} | {
+        name: {
+            "criterion": found[name]["criterion"],
+            "fixed": {
+                term: {"estimate": estimate, "std_error": error}
+                for term, estimate, error in zip(
+                    terms[name], found[name]["beta"], found[name]["std_error"], strict=True
+                )
+            },
+        }
+        for name in frames
+    }
+
+
+if __name__ == "__main__":
+    for file, result in (("lme4.json", lme4({name: case() for name, case in CASES.items()})),):
+        (HERE / file).write_text(json.dumps(result, indent=1) + "\n")
