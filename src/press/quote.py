@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from helpers.ledger import name, show
+from helpers.ledger import name
 from helpers.study import CLAIMS, FACTS, Claim, Fact
+from helpers.tables import show
 
 Results = Mapping[str, Mapping]
 
