@@ -64,7 +64,8 @@ def stage(root: Path, notebooks: dict[str, NotebookNode], source: Path) -> None:
         text = Chapter(root, name).text
         nb = nb.copy()
         if text.exists():  # so that Sphinx's warnings name the line of the text
-            nb.metadata = nb.metadata | {"source_map": lines(nb, read_text(text))}
+            before = [line - 1 for line in lines(nb, read_text(text))]  # myst-nb adds one to what it is given
+            nb.metadata = nb.metadata | {"source_map": before}
         (source / f"{name}.ipynb").write_text(dump(nb), encoding="utf-8")
 
 
