@@ -130,15 +130,7 @@ def _anchor(target: str, *children: nodes.Node) -> nodes.inline:
 class ClaimsTable(SphinxDirective):
     """The nine claims: model and coefficient, estimate with interval, p, the truth, recovered or not."""
 
-    HEAD = (
-        "Claim",
-        "Model and coefficient",
-        "Estimate [95 % interval]",
-        "p",
-        "True effect",
-        "What the model converges to",
-        "As built in",
-    )
+    HEAD = ("Claim", "Coefficient (unit)", "Estimate [95 % interval]", "p", "True effect; limit", "As built in")
 
     def run(self) -> list[nodes.Node]:
         ids = [f"num-{key}" for key in ("claims.n", "claims.recovered") if key in self.env.press_results]
@@ -154,8 +146,7 @@ class ClaimsTable(SphinxDirective):
             [nodes.literal(text=claim.model), f" {claim.term.replace(':', ' × ')}", f" ({unit})" if unit else ""],
             [estimate, " [", low, ", ", high, "]"],
             p,
-            self.number(f"truth.{claim.key}.causal"),
-            self.number(f"truth.{claim.key}.limit"),
+            [self.number(f"truth.{claim.key}.causal"), "; ", self.number(f"truth.{claim.key}.limit")],
             self.verdict(claim),
         ]
 
