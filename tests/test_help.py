@@ -81,6 +81,14 @@ def test_every_fit_carries_the_solver_s_certificate(recorded):
     assert recorded["help.n_certified"] == recorded["help.n_rows_fitted"]
 
 
+def test_the_table_to_read_has_one_row_an_analysis(chapter):
+    assert (
+        len(chapter["printed"](chapter["sensitivity"]))
+        == len(chapter["kept"])
+        == chapter["sensitivity"].index.nunique()
+    )
+
+
 def test_three_days_of_use_in_thirty_are_ninety_percent_abstinent(chapter):
     scored = chapter["percent_abstinent"](pd.Series([0.0, 3.0, 30.0, np.nan]))
     np.testing.assert_allclose(scored, [100, 90, 0, np.nan])
