@@ -65,9 +65,10 @@ _SHARES = (
     "triple triples tripled tripling most"
 )
 NUMBER_WORD = re.compile(
-    rf"\b({'|'.join((_UNITS + ' ' + _TENS + ' ' + _SHARES).split())})s?\b|\b(a|one) third\b|\bmajority\b", re.IGNORECASE
+    rf"\b({'|'.join((_UNITS + ' ' + _TENS + ' ' + _SHARES).split())})s?(?:-\w+)?\b|\b(a|one) third\b|\bmajority\b",
+    re.IGNORECASE,
 )
-NUMERAL = re.compile(r"(?<![\w.])[-+−±]?\.?\d[\d,.]*(?:\s?%)?")
+NUMERAL = re.compile(r"(?<![\w.])[-+−±]?\.?\d(?:[\d,.]*\d)?(?:\s?%)?")
 DIRECTION = re.compile(
     r"\b(higher|highest|lower|lowest|ris(?:e|es|en|ing)|rose|fall(?:s|en|ing)?|fell|increas\w*|decreas\w*"
     r"|gr[eo]w(?:s|n|ing)?|shr[aiu]nk(?:s|ing)?|positive(?:ly)?|negative(?:ly)?|stronger|strongest|weaker|weakest"
@@ -406,13 +407,13 @@ def audit_notebook(file: str, notebook: Mapping) -> list[Finding]:
         if any("image/png" in output.get("data", {}) for output in outputs):
             options = cell.get("metadata", {}).get("mystnb", {})
             present = {
-                "a caption": options.get("figure", {}).get("caption"),
-                "a name": options.get("figure", {}).get("name"),
-                "an alt text": options.get("image", {}).get("alt"),
-                "a data table or recorded numbers beside it": checked or before,
+                "caption": options.get("figure", {}).get("caption"),
+                "name": options.get("figure", {}).get("name"),
+                "alt text": options.get("image", {}).get("alt"),
+                "data table or recorded numbers beside it": checked or before,
             }
             found += [
-                Finding(file, index, f"the figure of cell {index} has not {what}", "see mystnb in the cell's metadata")
+                Finding(file, index, f"the figure of cell {index} has no {what}", "see mystnb in the cell's metadata")
                 for what, there in present.items()
                 if not there
             ]
