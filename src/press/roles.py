@@ -240,7 +240,7 @@ class TargetsTable(SphinxDirective):
 
 
 def add_anchors(app: Sphinx, doctree: nodes.document) -> None:
-    """Give the cell that recorded KEY the anchor `num-KEY`; an entry's `cell` is the number that the cell shows."""
+    """Give the cell that recorded KEY the anchor `num-KEY`; an entry's `cell` is its index in the notebook."""
     docname = app.env.docname
     recorded: dict[int, list[str]] = {}
     for key, entry in app.env.press_results.items():
@@ -248,7 +248,7 @@ def add_anchors(app: Sphinx, doctree: nodes.document) -> None:
             recorded.setdefault(entry["cell"], []).append(f"num-{key}")
     for cell in doctree.findall(nodes.container):
         if cell.get("nb_element") == "cell_code":
-            ids = recorded.get(cell["exec_count"], [])
+            ids = recorded.get(cell["cell_index"], [])
             cell["ids"] += ids
             app.env.press_anchors.setdefault(docname, set()).update(ids)
 
