@@ -308,6 +308,22 @@ def test_items_that_determine_each_other_have_no_omega():
         measures.omega(items.assign(total=items.sum(axis=1)))
 
 
+def test_no_more_people_than_items_have_no_omega():
+    with pytest.raises(ValueError, match="too few people"):
+        measures.omega(items_of([0.8] * 6, [0.4] * 6, 6, np.random.default_rng(9)))
+
+
+def test_a_unique_variance_below_zero_is_reported_as_improper():
+    # r12 r13 / r23 = .81 x .8 / .6 = 1.08, so the first item's loading is above one
+    R = np.array([[1, 0.81, 0.8], [0.81, 1, 0.6], [0.8, 0.6, 1]])
+    answers = np.random.default_rng(10).standard_normal((50, 3))
+    answers = np.linalg.solve(np.linalg.cholesky(np.cov(answers.T)), (answers - answers.mean(axis=0)).T)
+    found = measures.one_factor(pd.DataFrame((np.linalg.cholesky(R) @ answers).T))
+    assert found.items.loc[0, "loading"] ** 2 == pytest.approx(1.08)
+    assert not found.proper
+    assert np.isnan(found.rmsea)  # no degree of freedom is left
+
+
 # --- stability ---
 
 
@@ -354,6 +370,12 @@ def test_retest_correlates_the_people_seen_at_both_waves():
         [r, np.tanh(np.arctanh(r) - half), np.tanh(np.arctanh(r) + half)], abs=1e-6
     )
     assert table.loc["6-12", ["conf_low", "conf_high"]].isna().all()  # three people carry no interval
+
+
+def test_the_items_of_a_wave_are_those_of_people_who_answered_any():
+    _, visits = one_visit(sai_1=np.nan)
+    assert measures.sai_items(visits, 3)["sai_2"].to_dict() == {1: 5}
+    assert measures.sai_items(visits, 0).empty
 
 
 # --- the cohort ---

@@ -142,6 +142,7 @@ def test_the_truth_is_never_opened(tmp_path):
         (3, {"sai_4": "inf"}, "a whole number from 1 to 7, or blank"),
         (3, {"sai_4": "1e400"}, "a whole number from 1 to 7, or blank"),
         (3, {"sai_4": "nan"}, "a whole number from 1 to 7, or blank"),
+        (3, {"sai_4": "2x"}, "a whole number from 1 to 7, or blank"),
         (3, {"sai_4": "=1+1"}, "a whole number from 1 to 7, or blank"),
         (3, {"inv_1": 2}, "one of 0, 1, or blank"),
         (3, {"inv_1": "yes"}, "one of 0, 1, or blank"),
@@ -184,6 +185,14 @@ def test_a_bad_cell_of_a_person_is_named(column, value, expected):
     persons.loc[1, column] = value
     found = records.problems(persons, visits)
     assert found[["file", "row", "column", "expected"]].to_numpy().tolist() == [[PERSONS, 3, column, expected]]
+
+
+def test_a_fraction_in_a_column_of_numbers_is_named():
+    persons, visits = frames()
+    assert faults(persons, visits.astype({"meetings": float}).replace({"meetings": {12: 12.5}}))[0][2:] == (
+        "meetings",
+        "12.5",
+    )
 
 
 def test_a_window_of_no_days_is_a_problem_and_not_an_infinite_rate():
@@ -236,7 +245,7 @@ def test_a_wave_that_was_not_planned_is_named():
 def test_a_frame_without_rows_is_named(empty):
     both = list(frames())
     both[empty] = both[empty].head(0)
-    with pytest.raises(ValueError, match="SYNTHETIC.csv: found a header only"):
+    with pytest.raises(ValueError, match=r"SYNTHETIC\.csv: found a header only"):
         records.check(*both)
 
 
@@ -270,6 +279,7 @@ def test_a_very_long_list_is_cut_in_the_message_but_kept_in_full():
     with pytest.raises(records.DataError) as caught:
         records.check(persons, visits.assign(observed=2))
     assert len(caught.value.problems) == len(visits)
+    assert len(str(caught.value).splitlines()) == records.SHOWN + 2
     assert str(caught.value).endswith(f"and {len(visits) - records.SHOWN} more")
 
 
@@ -287,6 +297,7 @@ BROKEN: dict[str, tuple[Spoil, str]] = {
     "header only": (lambda text: text.splitlines()[0].encode(), "found a header only"),
     "no header": (lambda text: text.split("\n", 1)[1].encode(), "row 1: .* expected the header person,wave"),
     "semicolons": (lambda text: text.replace(",", ";").encode(), "columns separated by ';'"),
+    "bars": (lambda text: text.replace(",", "|").encode(), r"columns separated by '\|'"),
     "tabs": (lambda text: text.replace(",", "\t").encode(), "columns separated by a tab"),
     "a short row": (lambda text: text.replace("\n1,3,", "\n1,3\n1,3,").encode(), "row 3: found 2 cells; expected 26"),
     "a long row": (lambda text: text.replace("\n1,3,", "\n1,3,,,").encode(), "row 3: found 28 cells"),
@@ -399,14 +410,15 @@ def test_the_folder_named_by_the_environment_comes_first(tmp_path, monkeypatch):
         records.folder()
 
 
-@pytest.mark.parametrize("data", ["data", "book/data"])
-def test_the_nearest_folder_upward_is_found(data, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("data", "start"), [("data", "."), ("data", "notes/deep"), ("book/data", "."), ("book/data", "book/measures")]
+)
+def test_the_nearest_folder_upward_is_found(data, start, tmp_path, monkeypatch):
     monkeypatch.delenv("HELPERS_DATA")
     (tmp_path / data).mkdir(parents=True)
     (tmp_path / data / "datapackage.json").write_text("{}", encoding="utf-8")
-    deep = tmp_path / "book" / "measures"
-    deep.mkdir(parents=True)
-    monkeypatch.chdir(deep)
+    (tmp_path / start).mkdir(parents=True, exist_ok=True)
+    monkeypatch.chdir(tmp_path / start)
     assert records.folder() == tmp_path / data
 
 

@@ -268,17 +268,17 @@ def maximum_likelihood(S: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray, n
     Raises
     ------
     ValueError
-        S is singular (items that determine each other, or n <= k), or the steps do not settle.
+        S is singular (items that determine each other, as with n <= k), or the steps do not settle.
 
     Source: Joereskog 1967, Psychometrika 32:443-482; Wishart likelihood, hence n - 1.
     """
     k, sd = len(S), np.sqrt(np.diag(S))
     R = S / np.outer(sd, sd)
     size, direction = np.linalg.eigh(R)
-    if n <= k or size[0] < 1e-10:
+    if size[0] < 1e-10:
         raise ValueError(f"one factor of {k} items in {n} people: items determine each other, or too few people")
     start = direction[:, -1] * np.sqrt(size[-1] - 1)  # the first component, less what chance alone gives it
-    theta = np.r_[start * np.sign(start.sum()), np.maximum(1 - start**2, 0.05)]
+    theta = np.r_[start * np.copysign(1, start.sum()), np.maximum(1 - start**2, 0.05)]
     for _ in range(STEPS):
         gradient, information = _score(theta, R, n)
         step = np.linalg.solve(information, gradient)
@@ -290,7 +290,7 @@ def maximum_likelihood(S: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray, n
             break
     else:
         raise ValueError(f"one factor of {k} items in {n} people: the fit did not settle in {STEPS} steps")
-    scale = np.r_[sd, sd**2] * np.r_[np.full(k, np.sign(theta[:k].sum())), np.ones(k)]
+    scale = np.r_[sd, sd**2]
     covariance = np.linalg.inv(_score(theta, R, n)[1]) * np.outer(scale, scale)
     loading, unique = np.split(theta * scale, 2)
     return loading, unique, covariance

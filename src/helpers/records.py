@@ -145,8 +145,8 @@ def check(persons: pd.DataFrame, visits: pd.DataFrame) -> None:
 def problems(persons: pd.DataFrame, visits: pd.DataFrame) -> pd.DataFrame:
     """Every way in which the two frames break the contract, one row a problem; no rows if they are sound.
 
-    Columns file, row, column, value, expected, mend, as in `DataError`; sorted by file, row and column. Values are checked by
-    pandera against datapackage.json; the rules that join columns or files are those of `_rules`.
+    Columns file, row, column, value, expected, mend, as in `DataError`; sorted by file, row and column. Values are
+    checked by pandera against datapackage.json; the rules that join columns or files are those of `_rules`.
     """
     resources = contract()
     frames = {"persons": persons, "visits": visits}
