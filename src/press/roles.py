@@ -118,9 +118,12 @@ def _row(cells: Sequence[Cell]) -> nodes.row:
     row = nodes.row()
     for cell in cells:
         parts = [cell] if isinstance(cell, str | nodes.Node) else cell
-        inline = [nodes.Text(part) if isinstance(part, str) else part for part in parts]
-        row += nodes.entry("", nodes.paragraph("", "", *inline))
+        row += nodes.entry("", nodes.paragraph("", "", *map(_node, parts)))
     return row
+
+
+def _node(part: str | nodes.Node) -> nodes.Node:
+    return nodes.Text(part) if isinstance(part, str) else part
 
 
 def _anchor(target: str, *children: nodes.Node) -> nodes.inline:
@@ -144,7 +147,7 @@ class ClaimsTable(SphinxDirective):
         return [
             claim_words(claim),
             [nodes.literal(text=claim.model), f" {claim.term.replace(':', ' × ')}", f" ({unit})" if unit else ""],
-            [estimate, " [", low, ", ", high, "]"],
+            [estimate, " ", nodes.inline("", "", *map(_node, ("[", low, ", ", high, "]")), classes=["press-interval"])],
             p,
             [self.number(f"truth.{claim.key}.causal"), "; ", self.number(f"truth.{claim.key}.limit")],
             self.verdict(claim),
