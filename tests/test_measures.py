@@ -250,6 +250,7 @@ def test_units_of_the_items_change_no_standardised_figure(reference):
     here, there = measures.one_factor(items), measures.one_factor(items * units)
     assert there.items["loading"].to_list() == pytest.approx(here.items["loading"].to_list(), abs=1e-9)
     assert there.chi2 == pytest.approx(here.chi2)
+    assert here.proper
 
 
 def test_loadings_keep_their_signs_when_an_item_is_reversed():
