@@ -384,6 +384,8 @@ def test_the_data_package_agrees_with_what_the_study_module_states():
         ("{", "a readable JSON file"),
         ("[]", "resources persons and visits"),
         ('{"resources": [{"name": "persons"}]}', "resources persons and visits"),
+        (json.dumps(PACKAGE).replace('"primaryKey": ["person", "wave"]', '"primaryKey": ["person"]'), "primary keys"),
+        (json.dumps(PACKAGE).replace('"primaryKey"', '"key"'), "schema.primaryKey"),
         (json.dumps(PACKAGE).replace('"inv_8"', '"inv_9"'), "inv_8"),
         (json.dumps(PACKAGE).replace(VISITS, "../" + VISITS), "inside the folder"),
     ],

@@ -34,6 +34,7 @@ ANSWERS = (  # what a visit asks, so blank at a missed one
     "window_days",
     "abstinent_days",
 )
+KEYS = {"persons": ["person"], "visits": ["person", "wave"]}
 NEEDED = {"persons": ("person", "sex", "age"), "visits": ("person", "wave", "observed", *ANSWERS)}
 
 
@@ -86,12 +87,15 @@ def contract(folder: Path | str | None = None) -> dict[str, dict]:
     try:
         resources = {resource["name"]: resource for resource in json.loads(path.read_text("utf-8"))["resources"]}
         fields = {table: {field["name"] for field in resources[table]["schema"]["fields"]} for table in TABLES}
+        keys = {table: resources[table]["schema"]["primaryKey"] for table in TABLES}
         files = [path.parent / resources[table]["path"] for table in TABLES]
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise _fault(path.name, 0, "", str(error), "a readable JSON file", "restore the data package") from error
     except (KeyError, TypeError) as error:
-        expected = "resources persons and visits, each with path and schema.fields"
-        raise _fault(path.name, 0, "", repr(error), expected, "restore the data package") from error
+        words = "resources persons and visits, each with path, schema.fields and schema.primaryKey"
+        raise _fault(path.name, 0, "", repr(error), words, "restore the data package") from error
+    if keys != KEYS:
+        raise _fault(path.name, 0, "", f"primary keys {keys}", f"primary keys {KEYS}", "mend schema.primaryKey")
     if outside := [file.name for file in files if path.parent.resolve() not in file.resolve().parents]:
         raise _fault(path.name, 0, "", ", ".join(outside), "paths inside the folder", "mend the paths")
     for table in TABLES:
