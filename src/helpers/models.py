@@ -1,0 +1,362 @@
+"""The study's hierarchical linear models by name: what they say, which visits they use, and their fits.
+
+For each outcome (attendance, involvement, pda), on follow-up visits:
+
+`_a`    having a sponsor, everyone followed
+`_b`    contact and alliance together, sponsored visits with both: averages over follow-up
+`_c`    `_b` with contact x time and alliance x time
+`_all`  everyone: having a sponsor, and among the sponsored contact and alliance about their means
+
+(b) and (c) look only at visits with a sponsor, a state that arises after entry: they compare sponsored visits with
+one another and say nothing of people without a sponsor; `_all` keeps those people in.
+
+One rule, fixed before any fit, gives the random effects: intercept and slope for every model. Where the optimum
+has a variance of zero or a correlation of one, it is kept at that rank, not refitted to a chosen structure.
+
+Each model is fitted with statsmodels (several optimisers; the best is the start) and polished by `helpers.reml`,
+which certifies the optimum. Standard errors are sqrt diag s2 (X'V^-1 X)^-1; statsmodels inverts the observed joint
+Hessian instead and differs by a few per cent at the same optimum.
+"""
+
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from statsmodels.regression.mixed_linear_model import MixedLM
+
+from . import reml, study
+
+ADJUSTED = ("entry", "female", "age")  # of every model: entry value of the outcome, sex, age
+REACHED = 2e-3  # criterion within which statsmodels counts as arrived: 1e-3 in log-likelihood
+# Chosen by timing bfgs, lbfgs, cg, nm and powell on these models: with a slope lbfgs and powell miss different ones
+# and no pair misses fewer; with an intercept alone bfgs misses none.
+OPTIMISERS = {1: ("bfgs", "lbfgs"), 2: ("lbfgs", "powell")}
+
+
+@dataclass(frozen=True)
+class Specification:
+    """One model. `terms` are the fixed effects after the intercept, in the order of the table."""
+
+    name: str
+    outcome: str
+    sponsored: bool  # sponsored visits with contact and alliance only
+    terms: tuple[str, ...]
+
+
+_KINDS = {
+    "a": (False, ("has_sponsor", "time", *ADJUSTED)),
+    "b": (True, ("contact", "alliance", "time", *ADJUSTED)),
+    "c": (True, ("contact", "alliance", "time", *ADJUSTED, "contact:time", "alliance:time")),
+    "all": (False, ("has_sponsor", "contact", "alliance", "time", *ADJUSTED)),
+}
+SPECIFICATIONS: dict[str, Specification] = {
+    f"{outcome}_{kind}": Specification(f"{outcome}_{kind}", outcome, sponsored, terms)
+    for outcome in study.OUTCOMES
+    for kind, (sponsored, terms) in _KINDS.items()
+}
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted model.
+
+    table : by term: estimate, std_error, conf_low, conf_high, z, p (Wald, two-sided, normal), n_visits, n_persons,
+        converged (the optimum is certified), warnings (statsmodels', and a fit on the boundary)
+    covariance : of the estimates, term by term
+    random : sd_<term> of the random effects, correlation (of the first two; blank where a SD is zero), sd_residual
+    rank : of the random-effects covariance; below its size the optimum stands on the boundary
+    criterion : -2 restricted log-likelihood, lme4's scale
+    statsmodels : by optimiser: short (criterion above the optimum), reached, converged (its own word), warnings
+    beside : by term: estimate and std_error of statsmodels' best fit, difference (in standard errors)
+    means : of the fixed columns, at which `predict` holds what it is not told
+    """
+
+    name: str
+    outcome: str
+    table: pd.DataFrame
+    covariance: pd.DataFrame
+    random: pd.Series
+    rank: int
+    singular: bool
+    criterion: float
+    statsmodels: pd.DataFrame
+    beside: pd.DataFrame
+    means: pd.Series
+
+
+def centres(scores: pd.DataFrame) -> pd.DataFrame:
+    """Mean and SD, fixed once for all models: of contact and alliance over complete sponsored visits, of age and the
+    entry values over people. Columns mean, sd; index contact, alliance, age, attendance_0, involvement_0, pda_0."""
+    sponsored = scores.loc[scores["complete"], ["contact", "alliance"]]
+    people = scores.drop_duplicates("person")[["age", *(f"{outcome}_0" for outcome in study.OUTCOMES)]]
+    return pd.concat([part.astype(float).agg(["mean", "std"]).T for part in (sponsored, people)]).set_axis(
+        ["mean", "sd"], axis=1
+    )
+
+
+def standardised(scores: pd.DataFrame) -> pd.DataFrame:
+    """`scores` with contact_z and alliance_z: contact and alliance in the SDs of `centres`, about its means."""
+    fixed = centres(scores)
+    return scores.assign(
+        **{f"{x}_z": (scores[x] - fixed.loc[x, "mean"]) / fixed.loc[x, "sd"] for x in ("contact", "alliance")}
+    )
+
+
+def frame(name: str, scores: pd.DataFrame, standard: bool = False) -> pd.DataFrame:
+    """The rows and columns that model `name` is fitted to, one row per visit.
+
+    Follow-up visits with the outcome, its entry value and the predictors. `time` is months since discharge less the
+    mean follow-up, so that a coefficient is an average over follow-up. contact and alliance (in SDs if `standard`),
+    entry and age stand about the means of `centres`; in `_all` contact and alliance are zero without a sponsor.
+
+    Raises
+    ------
+    ValueError
+        An unknown model; no visit left.
+    """
+    if name not in SPECIFICATIONS:
+        raise ValueError(f"no model {name!r}; there are {', '.join(SPECIFICATIONS)}")
+    model, fixed = SPECIFICATIONS[name], centres(scores)
+    rows = scores[scores["wave"].isin(study.FOLLOW_UPS)].astype({"age": float, "female": float, "has_sponsor": float})
+    rows = rows.assign(
+        time=rows["months"] - study.MEAN_FOLLOW_UP,
+        entry=rows[f"{model.outcome}_0"] - fixed.loc[f"{model.outcome}_0", "mean"],
+        age=rows["age"] - fixed.loc["age", "mean"],
+        **{
+            x: (rows[x] - fixed.loc[x, "mean"]) / (fixed.loc[x, "sd"] if standard else 1)
+            for x in ("contact", "alliance")
+        },
+    )
+    if model.sponsored:
+        rows = rows[rows["complete"]]
+    elif "contact" in model.terms:
+        without = rows["has_sponsor"] == 0
+        rows = rows.assign(**{x: rows[x].mask(without, 0.0) for x in ("contact", "alliance")})
+    base = [term for term in model.terms if ":" not in term]
+    rows = rows[["person", "wave", "months", model.outcome, *base]].dropna().reset_index(drop=True)
+    if rows.empty:
+        raise ValueError(f"{name}: no follow-up visit has {', '.join([model.outcome, *base])}")
+    return rows
+
+
+def fit(name: str, scores: pd.DataFrame, slope: bool = True, standard: bool = False) -> Fit:
+    """Model `name` on `scores` (see `measures.score`), with a random intercept and, by the rule, a random slope.
+
+    `slope=False` is the intercept-only model shown beside; `standard` counts contact and alliance in SDs.
+    """
+    data = frame(name, scores, standard)
+    model = SPECIFICATIONS[name]
+    return hlm(data, model.outcome, model.terms, "person", ("1", "time") if slope else ("1",), name)
+
+
+def change(name: str, scores: pd.DataFrame, slope: bool = True) -> Fit:
+    """Model `name` of the change since entry, without the entry value as covariate.
+
+    Change and adjustment answer different questions where the groups differ at entry (Lord's paradox): the first
+    lets a coefficient be compared with no expected change, the second among people who began alike.
+    """
+    data = frame(name, scores)
+    model = SPECIFICATIONS[name]
+    entry = data["entry"] + centres(scores).loc[f"{model.outcome}_0", "mean"]
+    terms = [term for term in model.terms if term != "entry"]
+    data = data.assign(**{model.outcome: data[model.outcome] - entry})
+    return hlm(data, model.outcome, terms, "person", ("1", "time") if slope else ("1",), f"{name}_change")
+
+
+def hlm(
+    data: pd.DataFrame,
+    outcome: str,
+    terms: Sequence[str],
+    group: str,
+    random: Sequence[str] = ("1", "time"),
+    name: str = "",
+    optimisers: Iterable[str] | None = None,
+) -> Fit:
+    """Hierarchical linear model of any tidy frame, one row per visit, by REML.
+
+    `terms` are columns or products `a:b`; an intercept comes first. `random` are columns, `"1"` the intercept.
+    `optimisers` are statsmodels methods (default `OPTIMISERS`; an empty tuple leaves statsmodels out).
+
+    Raises
+    ------
+    ValueError
+        A column that is missing, not numeric or has blanks; a term that the terms before it give; what
+        `reml.sums` raises.
+    """
+    X, Z = design(data, ["1", *terms]).rename(columns={"1": "Intercept"}), design(data, random)
+    y = design(data, [outcome])[outcome]
+    if data[group].isna().any():
+        raise ValueError(f"column {group!r} has {data[group].isna().sum()} blanks")
+    for column in range(1, X.shape[1] + 1):
+        if np.linalg.matrix_rank(X.iloc[:, :column] / np.sqrt((X.iloc[:, :column] ** 2).sum()), tol=1e-9) < column:
+            raise ValueError(f"term {X.columns[column - 1]!r} is zero or a combination of the terms before it")
+    sums = reml.sums(y.to_numpy(), X.to_numpy(), Z.to_numpy(), data[group].to_numpy())
+    methods = OPTIMISERS[min(len(random), 2)] if optimisers is None else optimisers
+    tried = [_statsmodels(y, X, Z, data[group], method, sums) for method in methods]
+    best = min(tried, key=lambda one: one["criterion"], default=None)
+    start = best["T"] if best and np.isfinite(best["criterion"]) else None
+    found = reml.optimum(sums, start)
+    beside = pd.DataFrame(
+        {
+            "estimate": best["estimate"] if start is not None else np.nan,
+            "std_error": best["std_error"] if start is not None else np.nan,
+        },
+        index=X.columns,
+    )
+    error = np.sqrt(np.diag(found.covariance))
+    attempts = pd.DataFrame(
+        [(one["criterion"] - found.criterion, one["converged"], one["warnings"]) for one in tried],
+        index=pd.Index(methods, name="optimiser"),
+        columns=["short", "converged", "warnings"],
+    )
+    attempts.insert(1, "reached", attempts["short"] < REACHED)
+    notes = [note for one in tried for note in one["warnings"].split("; ") if note]
+    if tried and not attempts["reached"].any():
+        notes.append("no statsmodels fit reached the optimum")
+    if found.singular:
+        notes.append(f"random effects on the boundary (rank {found.rank} of {len(random)})")
+    return Fit(
+        name=name,
+        outcome=outcome,
+        table=_table(X.columns, found, "; ".join(dict.fromkeys(notes))),
+        covariance=pd.DataFrame(found.covariance, X.columns, X.columns),
+        random=_random(random, found),
+        rank=found.rank,
+        singular=found.singular,
+        criterion=found.criterion,
+        statsmodels=attempts,
+        beside=beside.assign(difference=(beside["estimate"] - found.beta) / error),
+        means=X.mean(),
+    )
+
+
+def design(data: pd.DataFrame, terms: Sequence[str]) -> pd.DataFrame:
+    """One column a term: `"1"` a column of ones, `a:b` a product, else the column of that name, as floats."""
+    for part in dict.fromkeys(part for term in terms if term != "1" for part in term.split(":")):
+        if part not in data:
+            raise ValueError(f"no column {part!r}; there are {', '.join(map(str, data.columns))}")
+        if not pd.api.types.is_numeric_dtype(data[part]):
+            raise ValueError(f"column {part!r} is not numeric")
+        blank = data.index[data[part].isna()]
+        if len(blank):
+            raise ValueError(f"column {part!r} has {len(blank)} blanks, first in row {blank[0]}")
+    parts = {term: data[term.split(":")].astype(float).prod(axis=1) for term in terms if term != "1"}
+    return pd.DataFrame({term: parts[term] if term != "1" else 1.0 for term in terms}, index=data.index)
+
+
+def predict(fit: Fit, at: pd.DataFrame) -> pd.DataFrame:
+    """`at` with estimate, conf_low, conf_high of the outcome's mean for a typical person (random effects at zero).
+
+    Columns of `at` are the columns of `frame`, or `months` for `time`; what it lacks is held at the mean of the
+    rows fitted.
+    """
+    values = at.assign(time=at["months"] - study.MEAN_FOLLOW_UP) if "months" in at else at
+    base = {term: values[term] if term in values else fit.means[term] for term in fit.means.index if ":" not in term}
+    X = pd.DataFrame(base, index=at.index)
+    for term in fit.means.index[len(base) :]:
+        X[term] = X[term.split(":")].prod(axis=1)
+    estimate = X @ fit.table["estimate"]
+    half = _quantile() * np.sqrt(np.einsum("ij,jk,ik->i", X, fit.covariance, X))
+    return at.assign(estimate=estimate, conf_low=estimate - half, conf_high=estimate + half)
+
+
+def trajectories(
+    fit: Fit, scores: pd.DataFrame, predictor: str, months: Sequence[float] = study.FOLLOW_UPS
+) -> pd.DataFrame:
+    """Predicted outcome at low, mean and high `predictor` (contact or alliance: the mean less and plus one SD of
+    `centres`), one row per level and month: predictor, level, value (raw units), months, estimate, interval.
+
+    `fit` is in raw units (not `standard`).
+    """
+    mean, sd = centres(scores).loc[predictor]
+    steps = pd.DataFrame({"level": ["low", "mean", "high"], predictor: [-sd, 0.0, sd]})
+    rows = predict(fit, steps.merge(pd.DataFrame({"months": np.asarray(months, float)}), how="cross"))
+    return rows.assign(predictor=predictor, value=rows[predictor] + mean)[
+        ["predictor", "level", "value", "months", "estimate", "conf_low", "conf_high"]
+    ]
+
+
+def equations(name: str, slope: bool = True) -> str:
+    """Model `name` as LaTeX, level 1 (visits t) and level 2 (people i), with the coefficients the table lists."""
+    model, label = SPECIFICATIONS[name], r"\text{{{}}}".format
+    words = {"has_sponsor": "sponsor", "entry": f"{model.outcome} at entry"}
+    at_visit = [term for term in model.terms if term not in (*ADJUSTED, "time")]
+    two = "".join(rf" + \beta_{{0{k}}} \, {label(words.get(x, x))}_i" for k, x in enumerate(ADJUSTED, 1))
+    one = "".join(
+        rf" + \beta_{{{k}0}} \, " + r" \times ".join(rf"{label(words.get(x, x))}_{{ti}}" for x in term.split(":"))
+        for k, term in enumerate(at_visit, 2)
+    )
+    slopes, spread, size = (
+        (" + u_{1i}", r"\begin{pmatrix} u_{0i} \\ u_{1i} \end{pmatrix}", "T") if slope else ("", "u_{0i}", r"\tau^2")
+    )
+    return "\n".join(
+        [
+            r"\begin{aligned}",
+            rf"\text{{Level 1:}}\quad & {label(model.outcome)}_{{ti}} = \pi_{{0i}} + \pi_{{1i}} \, "
+            rf"{label('time')}_{{ti}}{one} + e_{{ti}}, & e_{{ti}} &\sim N(0, \sigma^2) \\",
+            rf"\text{{Level 2:}}\quad & \pi_{{0i}} = \beta_{{00}}{two} + u_{{0i}} \\",
+            rf"& \pi_{{1i}} = \beta_{{10}}{slopes}, & {spread} &\sim N(0, {size})",
+            r"\end{aligned}",
+        ]
+    )
+
+
+def _quantile() -> float:
+    return float(stats.norm.ppf((1 + study.CONFIDENCE) / 2))
+
+
+def _table(terms: pd.Index, found: reml.Optimum, notes: str) -> pd.DataFrame:
+    error = np.sqrt(np.diag(found.covariance))
+    z = found.beta / error
+    return pd.DataFrame(
+        {
+            "estimate": found.beta,
+            "std_error": error,
+            "conf_low": found.beta - _quantile() * error,
+            "conf_high": found.beta + _quantile() * error,
+            "z": z,
+            "p": 2 * stats.norm.sf(np.abs(z)),
+            "n_visits": found.n_obs,
+            "n_persons": found.n_groups,
+            "converged": bool(found.certified),
+            "warnings": notes,
+        },
+        index=pd.Index(terms, name="term"),
+    )
+
+
+def _random(terms: Sequence[str], found: reml.Optimum) -> pd.Series:
+    sd = np.sqrt(np.diag(found.random_cov))
+    values = {f"sd_{'intercept' if term == '1' else term}": value for term, value in zip(terms, sd, strict=True)}
+    if len(terms) > 1:
+        values["correlation"] = found.random_cov[0, 1] / (sd[0] * sd[1]) if sd[0] * sd[1] > 0 else np.nan
+    return pd.Series(values | {"sd_residual": np.sqrt(found.residual_var)})
+
+
+def _statsmodels(
+    y: pd.Series, X: pd.DataFrame, Z: pd.DataFrame, group: pd.Series, method: str, sums: reml.Sums
+) -> dict:
+    """One statsmodels fit, judged by the criterion at its variances `cov_re` / `scale`; its warnings as text."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            result = MixedLM(y.to_numpy(), X.to_numpy(), group.to_numpy(), exog_re=Z.to_numpy()).fit(
+                reml=True, method=method
+            )
+            p = X.shape[1]
+            found = {
+                "T": np.asarray(result.cov_re) / result.scale,
+                "estimate": result.fe_params[:p],
+                "std_error": result.bse_fe[:p],
+                "converged": bool(result.converged),
+            }
+            found["criterion"] = sums.criterion(found["T"])
+        except (np.linalg.LinAlgError, ValueError) as problem:
+            found = {"criterion": np.inf, "converged": False, "T": None}
+            warnings.warn(f"{method} failed: {problem}", RuntimeWarning, stacklevel=1)
+    # Numbers in the messages differ from processor to processor: only their first clause is kept.
+    texts = dict.fromkeys(str(one.message).split(",")[0].split(". ")[0].rstrip(".") for one in caught)
+    return found | {"warnings": "; ".join(texts)}
