@@ -30,7 +30,8 @@ SOURCES = {
     "rri_alliance": Source(
         "Recovery Research Institute summary, 'Benefits of the therapeutic alliance between sponsor & "
         "sponsee in 12-step groups'",
-        "https://www.recoveryanswers.org/",
+        "https://www.recoveryanswers.org/research-post/"
+        "benefits-of-the-therapeutic-alliance-between-sponsor-sponsee-in-12-step-groups/",
     ),
     "kelly2016sai": Source(
         "Kelly, Greene, Bergman, Hoeppner & Slaymaker 2016, Alcohol and Alcoholism (abstract)",
@@ -51,7 +52,8 @@ SOURCES = {
     "rri_care": Source(
         "Recovery Research Institute summary, 'Do young adults need both clinical & non-clinical continuing "
         "care after residential treatment'",
-        "https://www.recoveryanswers.org/",
+        "https://www.recoveryanswers.org/research-post/"
+        "do-young-adults-need-both-clinical-non-clinical-continuing-care-after-residential-treatment/",
     ),
     "witbrodt2012": Source(
         "Witbrodt, Kaskutas, Bond & Delucchi 2012, PMC3260344 (abstract)",

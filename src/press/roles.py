@@ -204,13 +204,11 @@ class FactsTable(SphinxDirective):
         ]
         return [table("Published figures of the study, each with its source", ("What", "Figure", "Source"), rows)]
 
-    def source(self, name: str) -> list[nodes.Node]:
+    def source(self, name: str) -> nodes.Node:
         source = SOURCES[name]
-        if source.cite:
-            return self.state.inline_text(f"{{cite:t}}`{source.cite}`", self.lineno)[0]
-        return (
-            [nodes.reference("", source.citation, refuri=source.url)] if source.url else [nodes.Text(source.citation)]
-        )
+        if not source.url:
+            return nodes.Text(source.citation)
+        return nodes.reference("", source.citation, refuri=source.url)
 
 
 class TargetsTable(SphinxDirective):
