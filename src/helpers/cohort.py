@@ -30,7 +30,7 @@ SEED = 162_064  # the paper's volume and first page, fixed before any model was 
 Lives = dict[str, np.ndarray]  # person arrays have shape (n,), visit arrays (n, 4 waves)
 
 
-def _parameter(value: object, unit: str, status: str, source: str) -> object:
+def _set(value: object, unit: str, status: str, source: str) -> object:
     return field(default=value, metadata={"unit": unit, "status": status, "source": source})
 
 
@@ -44,119 +44,113 @@ class Parameters:
     """
 
     # recruitment: met exactly, in every cohort
-    persons: int = _parameter(302, "people", "published", "kelly2016")
-    sponsored: int = _parameter(208, "people with a sponsor at a follow-up", "published", "kelly2016")
-    complete: int = _parameter(153, "people with contact and SAI at a follow-up", "published", "rri_alliance")
-    inventoried: int = _parameter(
-        157, "people with SAI at any wave", "assumed", "kelly2016sai, read as SAI at any wave"
-    )
-    female: float = _parameter(0.26, "share of all", "published", "kelly2013")
-    white: float = _parameter(0.95, "share of all", "published", "kelly2013")
-    comorbid: float = _parameter(0.51, "share of all", "published", "kelly2013")
-    ages: tuple[float, ...] = _parameter(
+    persons: int = _set(302, "people", "published", "kelly2016")
+    sponsored: int = _set(208, "people with a sponsor at a follow-up", "published", "kelly2016")
+    complete: int = _set(153, "people with contact and SAI at a follow-up", "published", "rri_alliance")
+    inventoried: int = _set(157, "people with SAI at any wave", "assumed", "kelly2016sai, read as SAI at any wave")
+    female: float = _set(0.26, "share of all", "published", "kelly2013")
+    white: float = _set(0.95, "share of all", "published", "kelly2013")
+    comorbid: float = _set(0.51, "share of all", "published", "kelly2013")
+    ages: tuple[float, ...] = _set(
         (0.12, 0.19, 0.25, 0.205, 0.13, 0.06, 0.045),
         "share of all aged 18, 19, ... 24",
         "calibrated",
         "kelly2014: mean 20.4, SD 1.6",
     )
-    any_attendance: tuple[float, ...] = _parameter(
+    any_attendance: tuple[float, ...] = _set(
         (0.36, 0.89, 0.82, 0.76), "share of those seen at the wave", "published", "kelly2013"
     )
-    mean_attendance: tuple[float, ...] = _parameter(
+    mean_attendance: tuple[float, ...] = _set(
         (0.0, 3.0, 0.0, 1.15), "meetings a week (0: left free)", "calibrated", "kelly2013: about 3; just over 1"
     )
-    mean_attendance_within: float = _parameter(0.08, "meetings a week", "assumed", "what 'about' is taken to allow")
-    stay_mean: float = _parameter(25.0, "days", "published", "rri_care")
-    stay_sd: float = _parameter(5.0, "days", "assumed", "none published")
-    candidates: int = _parameter(40, "lives drawn for each person", "assumed", "enough to meet every count")
+    mean_attendance_within: float = _set(0.08, "meetings a week", "assumed", "what 'about' is taken to allow")
+    stay_mean: float = _set(25.0, "days", "published", "rri_care")
+    stay_sd: float = _set(5.0, "days", "assumed", "none published")
+    candidates: int = _set(40, "lives drawn for each person", "assumed", "enough to meet every count")
 
     # the recall window
-    window: tuple[int, ...] = _parameter(
+    window: tuple[int, ...] = _set(
         (90, 90, 90, 90), "days", "assumed", "not published; (90, 90, 91, 183) would be 'since the last interview'"
     )
 
     # who has a sponsor, how often in contact, how strong the alliance
-    sponsor_level: tuple[float, ...] = _parameter((0.66, 0.2, -0.3), "log odds", "assumed", "wave by wave unknown")
-    sponsor_propensity: float = _parameter(0.6, "log odds for 1 SD", "assumed", "confounding")
-    sponsor_tendency: float = _parameter(2.2, "log odds for 1 SD", "assumed", "sponsorship lasts")
-    contact_level: float = _parameter(-0.35, "log odds of a day with contact", "assumed", "about 3 days a week")
-    contact_propensity: float = _parameter(0.3, "log odds for 1 SD", "assumed", "confounding")
-    contact_between: float = _parameter(0.9, "log odds, SD", "assumed", "none published")
-    contact_within: float = _parameter(0.8, "log odds, SD", "assumed", "none published")
-    contact_feedback: float = _parameter(0.0, "log odds for 25 PDA points", "assumed", "off; later chapters turn it on")
-    alliance_level: float = _parameter(5.2, "SAI points", "assumed", "none published")
-    alliance_propensity: float = _parameter(0.3, "correlation", "assumed", "confounding")
-    alliance_between: float = _parameter(0.85, "SAI points, SD", "assumed", "none published")
-    alliance_within: float = _parameter(0.65, "SAI points, SD", "assumed", "none published")
-    contact_centre: float = _parameter(3.0, "days a week", "assumed", "where having a sponsor is worth `_sponsor`")
-    contact_scale: float = _parameter(1.8, "days a week", "assumed", "about its SD; one SD in the effects below")
-    alliance_scale: float = _parameter(1.0, "SAI points", "assumed", "about its SD; one SD in the effects below")
+    sponsor_level: tuple[float, ...] = _set((0.66, 0.2, -0.3), "log odds", "assumed", "wave by wave unknown")
+    sponsor_propensity: float = _set(0.6, "log odds for 1 SD", "assumed", "confounding")
+    sponsor_tendency: float = _set(2.2, "log odds for 1 SD", "assumed", "sponsorship lasts")
+    contact_level: float = _set(-0.35, "log odds of a day with contact", "assumed", "about 3 days a week")
+    contact_propensity: float = _set(0.3, "log odds for 1 SD", "assumed", "confounding")
+    contact_between: float = _set(0.9, "log odds, SD", "assumed", "none published")
+    contact_within: float = _set(0.8, "log odds, SD", "assumed", "none published")
+    contact_feedback: float = _set(0.0, "log odds for 25 PDA points", "assumed", "off; later chapters turn it on")
+    alliance_level: float = _set(5.2, "SAI points", "assumed", "none published")
+    alliance_propensity: float = _set(0.3, "correlation", "assumed", "confounding")
+    alliance_between: float = _set(0.85, "SAI points, SD", "assumed", "none published")
+    alliance_within: float = _set(0.65, "SAI points, SD", "assumed", "none published")
+    contact_centre: float = _set(3.0, "days a week", "assumed", "where having a sponsor is worth `_sponsor`")
+    contact_scale: float = _set(1.8, "days a week", "assumed", "about its SD; one SD in the effects below")
+    alliance_scale: float = _set(1.0, "SAI points", "assumed", "about its SD; one SD in the effects below")
 
     # who answers: by person ("skipping pages is a habit") or by visit
-    skipping: str = _parameter("person", "person or visit", "assumed", "why 55 sponsored people are never complete")
-    skip_inventory: float = _parameter(0.245, "share of the sponsored", "calibrated", "51 of 208")
-    skip_contact: float = _parameter(0.0192, "share of the sponsored", "calibrated", "4 of 208")
-    skip_item: float = _parameter(0.01, "share of SAI items, at most two a visit", "assumed", "none published")
-    item_noise: float = _parameter(0.45, "SAI points, SD", "calibrated", "kelly2016sai: alpha at least .95")
-    item_offset: float = _parameter(0.25, "SAI points, half the range over items", "assumed", "items differ in ease")
+    skipping: str = _set("person", "person or visit", "assumed", "why 55 sponsored people are never complete")
+    skip_inventory: float = _set(0.245, "share of the sponsored", "calibrated", "51 of 208")
+    skip_contact: float = _set(0.0192, "share of the sponsored", "calibrated", "4 of 208")
+    skip_item: float = _set(0.01, "share of SAI items, at most two a visit", "assumed", "none published")
+    item_noise: float = _set(0.45, "SAI points, SD", "calibrated", "kelly2016sai: alpha at least .95")
+    item_offset: float = _set(0.25, "SAI points, half the range over items", "assumed", "items differ in ease")
 
     # percent days abstinent
-    pda_level: tuple[float, ...] = _parameter((28.0, 62.0, 57.0, 52.0), "PDA points", "assumed", "none published")
-    pda_bounds: tuple[float, float] = _parameter((2.0, 99.0), "PDA points", "assumed", "a mean stays off the limits")
-    pda_sponsor: float = _parameter(8.0, "PDA points", "assumed", "sign from witbrodt2012")
-    pda_propensity: float = _parameter(5.0, "PDA points for 1 SD", "assumed", "confounding")
-    pda_intercept: float = _parameter(10.0, "PDA points, SD", "assumed", "none published")
-    pda_slope: float = _parameter(0.8, "PDA points a month, SD", "assumed", "none published")
-    pda_sd: float = _parameter(30.0, "PDA points", "assumed", "about the SD over sponsored visits")
-    pda_contact: float = _parameter(0.3, "SD for 1 SD", "assumed", "positive control")
-    pda_contact_change: float = _parameter(0.0, "SD for 1 SD, 3 to 12 months", "assumed", "not among the findings")
-    pda_alliance: float = _parameter(0.3, "SD for 1 SD", "assumed", "positive control")
-    pda_alliance_change: float = _parameter(0.5, "SD for 1 SD, 3 to 12 months", "assumed", "positive control")
-    pda_precision: float = _parameter(1.8, "beta-binomial precision", "assumed", "gives a ceiling")
+    pda_level: tuple[float, ...] = _set((28.0, 62.0, 57.0, 52.0), "PDA points", "assumed", "none published")
+    pda_bounds: tuple[float, float] = _set((2.0, 99.0), "PDA points", "assumed", "a mean stays off the limits")
+    pda_sponsor: float = _set(8.0, "PDA points", "assumed", "sign from witbrodt2012")
+    pda_propensity: float = _set(5.0, "PDA points for 1 SD", "assumed", "confounding")
+    pda_intercept: float = _set(10.0, "PDA points, SD", "assumed", "none published")
+    pda_slope: float = _set(0.8, "PDA points a month, SD", "assumed", "none published")
+    pda_sd: float = _set(30.0, "PDA points", "assumed", "about the SD over sponsored visits")
+    pda_contact: float = _set(0.3, "SD for 1 SD", "assumed", "positive control")
+    pda_contact_change: float = _set(0.0, "SD for 1 SD, 3 to 12 months", "assumed", "not among the findings")
+    pda_alliance: float = _set(0.3, "SD for 1 SD", "assumed", "positive control")
+    pda_alliance_change: float = _set(0.5, "SD for 1 SD, 3 to 12 months", "assumed", "positive control")
+    pda_precision: float = _set(1.8, "beta-binomial precision", "assumed", "gives a ceiling")
 
     # attendance
-    attendance_level: tuple[float, ...] = _parameter(
-        (0.75, 2.0, 1.3, 0.25), "meetings a week", "calibrated", "kelly2013"
-    )
-    attendance_bounds: tuple[float, float] = _parameter(
+    attendance_level: tuple[float, ...] = _set((0.75, 2.0, 1.3, 0.25), "meetings a week", "calibrated", "kelly2013")
+    attendance_bounds: tuple[float, float] = _set(
         (0.15, 14.0), "meetings a week", "assumed", "a mean stays off the limits"
     )
-    attendance_sponsor: float = _parameter(1.65, "meetings a week", "assumed", "none published")
-    attendance_propensity: float = _parameter(0.25, "meetings a week for 1 SD", "assumed", "confounding")
-    attendance_intercept: float = _parameter(0.35, "meetings a week, SD", "assumed", "none published")
-    attendance_slope: float = _parameter(0.03, "meetings a week a month, SD", "assumed", "none published")
-    attendance_sd: float = _parameter(1.6, "meetings a week", "assumed", "about the SD over sponsored visits")
-    attendance_contact: float = _parameter(0.3, "SD for 1 SD", "assumed", "positive control")
-    attendance_contact_change: float = _parameter(0.5, "SD for 1 SD, 3 to 12 months", "assumed", "positive control")
-    attendance_alliance: float = _parameter(0.3, "SD for 1 SD", "assumed", "positive control")
-    attendance_alliance_change: float = _parameter(0.0, "SD for 1 SD, 3 to 12 months", "assumed", "not a finding")
-    attendance_precision: float = _parameter(7.0, "negative-binomial size", "assumed", "none published")
-    any_level: tuple[float, ...] = _parameter((-0.62, 1.25, 0.7, 0.4), "log odds", "calibrated", "kelly2013")
-    any_sponsor: float = _parameter(2.9, "log odds", "assumed", "nearly all with a sponsor attend")
-    any_propensity: float = _parameter(0.5, "log odds for 1 SD", "assumed", "confounding")
+    attendance_sponsor: float = _set(1.65, "meetings a week", "assumed", "none published")
+    attendance_propensity: float = _set(0.25, "meetings a week for 1 SD", "assumed", "confounding")
+    attendance_intercept: float = _set(0.35, "meetings a week, SD", "assumed", "none published")
+    attendance_slope: float = _set(0.03, "meetings a week a month, SD", "assumed", "none published")
+    attendance_sd: float = _set(1.6, "meetings a week", "assumed", "about the SD over sponsored visits")
+    attendance_contact: float = _set(0.3, "SD for 1 SD", "assumed", "positive control")
+    attendance_contact_change: float = _set(0.5, "SD for 1 SD, 3 to 12 months", "assumed", "positive control")
+    attendance_alliance: float = _set(0.3, "SD for 1 SD", "assumed", "positive control")
+    attendance_alliance_change: float = _set(0.0, "SD for 1 SD, 3 to 12 months", "assumed", "not a finding")
+    attendance_precision: float = _set(7.0, "negative-binomial size", "assumed", "none published")
+    any_level: tuple[float, ...] = _set((-0.62, 1.25, 0.7, 0.4), "log odds", "calibrated", "kelly2013")
+    any_sponsor: float = _set(2.9, "log odds", "assumed", "nearly all with a sponsor attend")
+    any_propensity: float = _set(0.5, "log odds for 1 SD", "assumed", "confounding")
 
     # involvement (activities of six; the two about a sponsor follow from having and contacting one)
-    involvement_level: tuple[float, ...] = _parameter((1.0, 2.2, 1.9, 1.5), "activities", "assumed", "kelly2013: falls")
-    involvement_bounds: tuple[float, float] = _parameter(
-        (0.15, 5.9), "activities", "assumed", "a mean stays off the limits"
-    )
-    involvement_sponsor: float = _parameter(1.5, "activities", "assumed", "none published")
-    involvement_propensity: float = _parameter(0.25, "activities for 1 SD", "assumed", "confounding")
-    involvement_intercept: float = _parameter(0.4, "activities, SD", "assumed", "none published")
-    involvement_slope: float = _parameter(0.03, "activities a month, SD", "assumed", "none published")
-    involvement_sd: float = _parameter(1.5, "activities", "assumed", "about the SD over sponsored visits")
-    involvement_contact: float = _parameter(0.3, "SD for 1 SD", "assumed", "positive control")
-    involvement_contact_change: float = _parameter(0.5, "SD for 1 SD, 3 to 12 months", "assumed", "positive control")
-    involvement_alliance: float = _parameter(0.3, "SD for 1 SD", "assumed", "positive control")
-    involvement_alliance_change: float = _parameter(0.0, "SD for 1 SD, 3 to 12 months", "assumed", "not a finding")
-    involvement_precision: float = _parameter(12.0, "beta-binomial precision", "assumed", "none published")
-    activity_ease: tuple[float, ...] = _parameter(
+    involvement_level: tuple[float, ...] = _set((1.0, 2.2, 1.9, 1.5), "activities", "assumed", "kelly2013: falls")
+    involvement_bounds: tuple[float, float] = _set((0.15, 5.9), "activities", "assumed", "a mean stays off the limits")
+    involvement_sponsor: float = _set(1.5, "activities", "assumed", "none published")
+    involvement_propensity: float = _set(0.25, "activities for 1 SD", "assumed", "confounding")
+    involvement_intercept: float = _set(0.4, "activities, SD", "assumed", "none published")
+    involvement_slope: float = _set(0.03, "activities a month, SD", "assumed", "none published")
+    involvement_sd: float = _set(1.5, "activities", "assumed", "about the SD over sponsored visits")
+    involvement_contact: float = _set(0.3, "SD for 1 SD", "assumed", "positive control")
+    involvement_contact_change: float = _set(0.5, "SD for 1 SD, 3 to 12 months", "assumed", "positive control")
+    involvement_alliance: float = _set(0.3, "SD for 1 SD", "assumed", "positive control")
+    involvement_alliance_change: float = _set(0.0, "SD for 1 SD, 3 to 12 months", "assumed", "not a finding")
+    involvement_precision: float = _set(12.0, "beta-binomial precision", "assumed", "none published")
+    activity_ease: tuple[float, ...] = _set(
         (1.2, 0.2, 0.3, 0.0, -0.9, 0.6), "log weight of each activity", "assumed", "none published"
     )
 
     # who is missed: at random given the last PDA that was observed
-    seen_level: tuple[float, ...] = _parameter((1.95, 1.4, 1.1), "log odds", "assumed", "retention not published")
-    seen_outcome: float = _parameter(0.3, "log odds for 25 PDA points", "assumed", "missing at random (MAR)")
+    seen_level: tuple[float, ...] = _set((1.95, 1.4, 1.1), "log odds", "assumed", "retention not published")
+    seen_outcome: float = _set(0.3, "log odds for 25 PDA points", "assumed", "missing at random (MAR)")
 
     def change(self, **values: object) -> "Parameters":
         """The same parameters with some replaced."""
