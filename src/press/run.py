@@ -67,7 +67,7 @@ def run(root: Path, chapters: list[Chapter], fresh: bool = False, jobs: int | No
     if stale:
         if sys.platform == "win32":  # the kernel's sockets need a selector loop
             asyncio.set_event_loop_policy(asyncio.WindowsSelectorEventLoopPolicy())
-        waiting = {chapter: read(chapter) for chapter in stale}
+        waiting = {chapter: read(chapter) for chapter in reversed(stale)}  # later chapters fit more: the longest first
         asyncio.run(_run_all(waiting, finish, failures, jobs or os.cpu_count() or 1))
     if failures:
         raise BookError("\n\n".join(failures))
