@@ -19,7 +19,7 @@ Hessian instead and differs by a few per cent at the same optimum.
 """
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,9 +31,9 @@ from . import reml, study
 
 ADJUSTED = ("entry", "female", "age")  # of every model: entry value of the outcome, sex, age
 REACHED = 2e-3  # criterion within which statsmodels counts as arrived: 1e-3 in log-likelihood
-# Chosen by timing bfgs, lbfgs, cg, nm and powell on these models: with a slope lbfgs and powell miss different ones
-# and no pair misses fewer; with an intercept alone bfgs misses none.
-OPTIMISERS = {1: ("bfgs", "lbfgs"), 2: ("lbfgs", "powell")}
+# Chosen by timing bfgs, lbfgs, cg, nm and powell on these models, each random column counted in its root mean square
+# (unscaled, more fits stop short): with a slope cg and powell miss different models; with an intercept bfgs none.
+OPTIMISERS = {1: ("bfgs", "lbfgs"), 2: ("cg", "powell")}
 
 
 @dataclass(frozen=True)
@@ -142,17 +142,24 @@ def frame(name: str, scores: pd.DataFrame, standard: bool = False) -> pd.DataFra
     return rows
 
 
-def fit(name: str, scores: pd.DataFrame, slope: bool = True, standard: bool = False) -> Fit:
+def fit(
+    name: str,
+    scores: pd.DataFrame,
+    slope: bool = True,
+    standard: bool = False,
+    optimisers: Sequence[str] | None = None,
+) -> Fit:
     """Model `name` on `scores` (see `measures.score`), with a random intercept and, by the rule, a random slope.
 
-    `slope=False` is the intercept-only model shown beside; `standard` counts contact and alliance in SDs.
+    `slope=False` is the intercept-only model shown beside; `standard` counts contact and alliance in SDs;
+    `optimisers` as in `hlm`.
     """
     data = frame(name, scores, standard)
     model = SPECIFICATIONS[name]
-    return hlm(data, model.outcome, model.terms, "person", ("1", "time") if slope else ("1",), name)
+    return hlm(data, model.outcome, model.terms, "person", _random_terms(slope), name, optimisers)
 
 
-def change(name: str, scores: pd.DataFrame, slope: bool = True) -> Fit:
+def change(name: str, scores: pd.DataFrame, slope: bool = True, optimisers: Sequence[str] | None = None) -> Fit:
     """Model `name` of the change since entry, without the entry value as covariate.
 
     Change and adjustment answer different questions where the groups differ at entry (Lord's paradox): the first
@@ -163,7 +170,7 @@ def change(name: str, scores: pd.DataFrame, slope: bool = True) -> Fit:
     entry = data["entry"] + centres(scores).loc[f"{model.outcome}_0", "mean"]
     terms = [term for term in model.terms if term != "entry"]
     data = data.assign(**{model.outcome: data[model.outcome] - entry})
-    return hlm(data, model.outcome, terms, "person", ("1", "time") if slope else ("1",), f"{name}_change")
+    return hlm(data, model.outcome, terms, "person", _random_terms(slope), f"{name}_change", optimisers)
 
 
 def hlm(
@@ -173,7 +180,7 @@ def hlm(
     group: str,
     random: Sequence[str] = ("1", "time"),
     name: str = "",
-    optimisers: Iterable[str] | None = None,
+    optimisers: Sequence[str] | None = None,
 ) -> Fit:
     """Hierarchical linear model of any tidy frame, one row per visit, by REML.
 
@@ -304,6 +311,10 @@ def equations(name: str, slope: bool = True) -> str:
     )
 
 
+def _random_terms(slope: bool) -> tuple[str, ...]:
+    return ("1", "time") if slope else ("1",)
+
+
 def _quantile() -> float:
     return float(stats.norm.ppf((1 + study.CONFIDENCE) / 2))
 
@@ -332,7 +343,8 @@ def _random(terms: Sequence[str], found: reml.Optimum) -> pd.Series:
     sd = np.sqrt(np.diag(found.random_cov))
     values = {f"sd_{'intercept' if term == '1' else term}": value for term, value in zip(terms, sd, strict=True)}
     if len(terms) > 1:
-        values["correlation"] = found.random_cov[0, 1] / (sd[0] * sd[1]) if sd[0] * sd[1] > 0 else np.nan
+        correlation = found.random_cov[0, 1] / (sd[0] * sd[1]) if sd[0] * sd[1] > 0 else np.nan
+        values["correlation"] = np.clip(correlation, -1.0, 1.0)
     return pd.Series(values | {"sd_residual": np.sqrt(found.residual_var)})
 
 
@@ -340,15 +352,16 @@ def _statsmodels(
     y: pd.Series, X: pd.DataFrame, Z: pd.DataFrame, group: pd.Series, method: str, sums: reml.Sums
 ) -> dict:
     """One statsmodels fit, judged by the criterion at its variances `cov_re` / `scale`; its warnings as text."""
+    size = np.sqrt((Z.to_numpy() ** 2).mean(axis=0))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            result = MixedLM(y.to_numpy(), X.to_numpy(), group.to_numpy(), exog_re=Z.to_numpy()).fit(
+            result = MixedLM(y.to_numpy(), X.to_numpy(), group.to_numpy(), exog_re=Z.to_numpy() / size).fit(
                 reml=True, method=method
             )
             p = X.shape[1]
             found = {
-                "T": np.asarray(result.cov_re) / result.scale,
+                "T": np.asarray(result.cov_re) / result.scale / np.outer(size, size),
                 "estimate": result.fe_params[:p],
                 "std_error": result.bse_fe[:p],
                 "converged": bool(result.converged),

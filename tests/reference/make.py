@@ -11,6 +11,8 @@ from pathlib import Path
 import pandas as pd
 from cases import CASES, columns
 
+from helpers import measures, models, records
+
 HERE = Path(__file__).parent
 
 
@@ -26,15 +28,13 @@ def lme4(frames: dict[str, pd.DataFrame]) -> dict:
 
 def study() -> dict:
     """The study's models, random intercept and slope, with terms named as in the book."""
-    from helpers import measures, models, records
-
     scores = measures.score(*records.read())
     frames, terms = {}, {}
     for name in models.SPECIFICATIONS:
-        X, data = models.matrix(name, scores)
-        terms[name] = list(X)
-        Z = [1.0 + 0 * data["time"], data["time"]]
-        frames[name] = columns(data[models.SPECIFICATIONS[name].outcome], [X[t] for t in X], Z, data["person"])
+        model, data = models.SPECIFICATIONS[name], models.frame(name, scores)
+        X, Z = models.design(data, ["1", *model.terms]), models.design(data, ["1", "time"])
+        terms[name] = ["Intercept", *model.terms]
+        frames[name] = columns(data[model.outcome], [X[x] for x in X], [Z[z] for z in Z], data["person"])
     found = lme4(frames)
     return {"about": found["about"]} | {
         name: {
@@ -51,5 +51,8 @@ def study() -> dict:
 
 
 if __name__ == "__main__":
-    for file, result in (("lme4.json", lme4({name: case() for name, case in CASES.items()})),):
+    for file, result in (
+        ("lme4.json", lme4({name: case() for name, case in CASES.items()})),
+        ("lme4_study.json", study()),
+    ):
         (HERE / file).write_text(json.dumps(result, indent=1) + "\n")
