@@ -45,6 +45,7 @@ SMALL = results(pda_b__contact__estimate=1.234, pda_b__contact__conf_low=0.2, pd
         ("p {num}`pda_b.contact.p`", "p < .001"),
         ("{num}`word` people", "many people"),
         ("of {fact}`n_entry`, {fact}`pct_sponsor`", "of 302, 68.87 %"),
+        (r"| row | {num}`pda_b.contact.estimate\|.1f` |", "| row | 1.2 |"),
         ("it {holds}`went with more|pda_b.contact.conf_low > 0`", "it went with more"),
         ("no roles, `code` and {term}`wave`", "no roles, `code` and {term}`wave`"),
     ],
@@ -164,6 +165,10 @@ INDEX = """# Tiny
 The estimate is {num}`pda_b.contact.estimate`, or {num}`pda_b.contact.estimate|.1f`, of {fact}`n_entry`.
 It {holds}`went with more|pda_b.contact.conf_low > 0` and $y_{0i} = \\beta_0$.
 
+| row | value |
+|---|---|
+| contact | {num}`pda_b.contact.estimate\\|.3f` {holds}`above\\|pda_b.contact.conf_low > 0` |
+
 ```{claims}
 ```
 
@@ -270,6 +275,11 @@ def test_a_fact_links_to_the_table_of_facts_and_says_its_source(site):
     assert 'id="fact-n_entry"' in site["book/background/published.html"]
 
 
+def test_roles_work_in_a_row_of_a_markdown_table_with_their_bar_escaped(site):
+    assert ">1.234<" in site["index.html"]
+    assert '<span class="press-holds">above</span>' in site["index.html"]
+
+
 def test_words_that_hold_are_printed(site):
     assert '<span class="press-holds">went with more</span>' in site["index.html"]
 
@@ -307,7 +317,7 @@ def test_the_claims_table_sets_estimate_beside_truth_and_computes_the_verdict(si
 
 def test_the_targets_table_marks_what_holds_by_construction(site):
     assert rows(site["index.html"], "Target beside achieved") == [
-        [FACTS["n_entry"].meaning, "302.00", "302.00", "published", "by construction"]
+        [FACTS["n_entry"].meaning, "302.00 PDA points", "302.00 PDA points", "published", "by construction"]
     ]
 
 

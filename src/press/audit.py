@@ -99,7 +99,7 @@ LABEL_CALLS = {
     "annotate", "figtext", "legend", "set", "set_label", "set_title", "set_xlabel", "set_xticklabels", "set_ylabel",
     "set_yticklabels", "suptitle", "supxlabel", "supylabel", "text", "title", "xlabel", "ylabel",
 }  # fmt: skip
-LABEL_KEYWORDS = {"label", "labels", "s", "text", "title", "xlabel", "xticklabels", "ylabel", "yticklabels"}
+LABEL_KEYWORDS = {"caption", "label", "labels", "s", "text", "title", "xlabel", "xticklabels", "ylabel", "yticklabels"}
 
 
 # --- from a source to its passages ---

@@ -117,7 +117,8 @@ def words(content: str, results: Results, facts: Mapping[str, Fact] = FACTS) -> 
 
 
 def quote(role: str, content: str, results: Results, facts: Mapping[str, Fact] = FACTS) -> str:
-    """What a role prints, as plain text."""
+    """What a role prints, as plain text. In a row of a Markdown table its bar is escaped."""
+    content = content.replace(r"\|", "|")
     printers: dict[str, Callable[[], str]] = {
         "num": lambda: number(content, results)[0],
         "fact": lambda: str(fact(content, facts)),

@@ -40,8 +40,11 @@ def warn(message: str, docname: str, line: int | None, subtype: str) -> None:
     LOG.warning(message, location=(docname, line), type="press", subtype=subtype)
 
 
-def number_node(content: str, env: BuildEnvironment, line: int | None) -> nodes.Node:
-    """The number `KEY[|format]` as a link to the cell that recorded it; a warning and a dash if there is none."""
+def number_node(content: str, env: BuildEnvironment, line: int | None, hover: bool = True) -> nodes.Node:
+    """The number `KEY[|format]` as a link to the cell that recorded it; a warning and a dash if there is none.
+
+    `hover` adds unit and status, which a table that shows them beside the number leaves out.
+    """
     try:
         text, entry = number(content, env.press_results)
     except UnresolvedError as error:
@@ -49,7 +52,7 @@ def number_node(content: str, env: BuildEnvironment, line: int | None) -> nodes.
         return nodes.Text(MISSING)
     key = content.strip().partition("|")[0]
     env.press_links.setdefault(env.docname, []).append((key, entry["page"], line))
-    title = ", ".join(filter(None, (entry["unit"], entry["status"])))
+    title = ", ".join(filter(None, (entry["unit"], entry["status"]))) if hover else ""
     return _link(text, entry["page"], f"num-{key}", title, env, "num")
 
 
@@ -102,10 +105,10 @@ class HoldsRole(SphinxRole):
 Cell = str | nodes.Node | Sequence[nodes.Node | str]
 
 
-def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[Cell]], ids: Sequence[str] = ()) -> nodes.table:
+def table(caption: Cell, head: Sequence[str], rows: Iterable[Sequence[Cell]], ids: Sequence[str] = ()) -> nodes.table:
     """A captioned table whose first column heads its rows."""
     built = nodes.table(classes=["press-table"], ids=list(ids))
-    built += nodes.title(caption, caption)
+    built += nodes.title("", "", *_nodes(caption))
     group = nodes.tgroup(cols=len(head))
     group += [nodes.colspec(colwidth=1, **({"stub": 1} if column == 0 else {})) for column in range(len(head))]
     group += nodes.thead("", _row(head))
@@ -117,13 +120,13 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[Cell]], ids
 def _row(cells: Sequence[Cell]) -> nodes.row:
     row = nodes.row()
     for cell in cells:
-        parts = [cell] if isinstance(cell, str | nodes.Node) else cell
-        row += nodes.entry("", nodes.paragraph("", "", *map(_node, parts)))
+        row += nodes.entry("", nodes.paragraph("", "", *_nodes(cell)))
     return row
 
 
-def _node(part: str | nodes.Node) -> nodes.Node:
-    return nodes.Text(part) if isinstance(part, str) else part
+def _nodes(cell: Cell) -> list[nodes.Node]:
+    parts = [cell] if isinstance(cell, str | nodes.Node) else cell
+    return [nodes.Text(part) if isinstance(part, str) else part for part in parts]
 
 
 def _anchor(target: str, *children: nodes.Node) -> nodes.inline:
@@ -147,7 +150,7 @@ class ClaimsTable(SphinxDirective):
         return [
             claim_words(claim),
             [nodes.literal(text=claim.model), f" {claim.term.replace(':', ' × ')}", f" ({unit})" if unit else ""],
-            [estimate, " ", nodes.inline("", "", *map(_node, ("[", low, ", ", high, "]")), classes=["press-interval"])],
+            [estimate, " ", nodes.inline("", "", *_nodes(["[", low, ", ", high, "]"]), classes=["press-interval"])],
             p,
             [self.number(f"truth.{claim.key}.causal"), "; ", self.number(f"truth.{claim.key}.limit")],
             self.verdict(claim),
@@ -186,13 +189,15 @@ class NumbersTable(SphinxDirective):
         rows = [
             [
                 nodes.literal(text=key),
-                number_node(key, self.env, self.lineno),
+                number_node(key, self.env, self.lineno, hover=False),
                 self.env.press_results[key]["unit"],
                 self.env.press_results[key]["status"],
             ]
             for key in keys
         ]
-        return table(f"Numbers recorded by {page}", ("Key", "Value", "Unit", "Status"), rows)
+        target = {"refdomain": "std", "reftype": "doc", "reftarget": f"/{page}", "refexplicit": False}
+        title = pending_xref("", nodes.inline(text=page), refdoc=self.env.docname, **target)
+        return table(["Numbers recorded by: ", title], ("Key", "Value", "Unit", "Status"), rows)
 
 
 class FactsTable(SphinxDirective):
@@ -234,10 +239,14 @@ class TargetsTable(SphinxDirective):
 
     def target(self, name: str) -> list[Cell]:
         keys = [f"target.{name}.{column}" for column in ("target", "achieved")]
-        status = [self.env.press_results.get(key, {}).get("status", MISSING) for key in keys]
+        entries = [self.env.press_results.get(key, {}) for key in keys]
+        status = [entry.get("status", MISSING) for entry in entries]
+        shown = [
+            [number_node(k, self.env, self.lineno), f" {e.get('unit', '')}"] for k, e in zip(keys, entries, strict=True)
+        ]
         what = FACTS[name].meaning if name in FACTS else name.replace("_", " ")
         agreement = "by construction" if status[1] == "calibrated" else "emerging"
-        return [what, *(number_node(key, self.env, self.lineno) for key in keys), status[0], agreement]
+        return [what, *shown, status[0], agreement]
 
 
 def add_anchors(app: Sphinx, doctree: nodes.document) -> None:
