@@ -85,6 +85,7 @@ def test_every_failing_chapter_is_named_with_file_line_and_reason(tmp_path):
         "raises": ["# One", "1 + 1", "x = 1\nx / 0"],
         "warns": ["# Two", "import warnings\n\nwarnings.warn('look out', stacklevel=1)"],
         "large": ["# Three", LARGE],
+        "doubled": ["# Five", ":mystnb: {figure: {caption: A, name: fig-a}}\n\nprint(1)\n2"],
         "dies": ["# Four", "import os\n\nos._exit(1)"],
     }
     root = write_book(tmp_path, good=["# Good", "1 + 1"], **cells)
@@ -92,12 +93,13 @@ def test_every_failing_chapter_is_named_with_file_line_and_reason(tmp_path):
         executed(root)
     told = sorted(str(error.value).split("\n\n"))
     assert told[0] == "book/dies.md:17, cell [1]: its Python process died, perhaps for lack of memory"
-    assert told[1] == (
+    assert told[1] == "book/doubled.md:19, cell [1] names a figure but shows 2 outputs. Record in the cell before it."
+    assert told[2] == (
         "book/large.md:17, cell [1]: its figure takes 150 kB, more than 150. Draw less, or at a lower dpi."
     )
-    assert told[2] == ("book/raises.md:21, cell [2] failed at its line 2: x / 0\n  ZeroDivisionError: division by zero")
-    assert told[3].startswith("book/warns.md:17, cell [1] wrote to stderr, which a chapter must not:\n")
-    assert "look out" in told[3]
+    assert told[3] == ("book/raises.md:21, cell [2] failed at its line 2: x / 0\n  ZeroDivisionError: division by zero")
+    assert told[4].startswith("book/warns.md:17, cell [1] wrote to stderr, which a chapter must not:\n")
+    assert "look out" in told[4]
     assert (root / "_build" / "run" / "book" / "good.ipynb").exists()
 
 

@@ -62,9 +62,11 @@ def test_a_number_that_prints_otherwise_is_not_equivalent():
 
 
 def test_other_text_is_not_equivalent():
-    ours, theirs = ([v4.new_output("stream", name="stdout", text=text)] for text in ("1\n", "2\n"))
-    assert equivalent(ours, ours)
-    assert not equivalent(ours, theirs)
+    printed = [[v4.new_output("stream", name="stdout", text=text)] for text in ("1\n", "2\n")]
+    shown = [[v4.new_output("display_data", {"text/html": f"<b>{text}</b>"})] for text in ("1", "2")]
+    for ours, theirs in (printed, shown):
+        assert equivalent(ours, ours)
+        assert not equivalent(ours, theirs)
 
 
 def test_another_number_of_outputs_is_not_equivalent():

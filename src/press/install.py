@@ -85,7 +85,7 @@ def wanted(root: Path) -> str:
 
 def install(root: Path, venv: Path) -> None:
     """The locked packages, checked against their hashes, then this project itself, editable."""
-    pip = [str(inside(venv)), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
+    pip = [str(inside(venv)), "-m", "pip", "--disable-pip-version-check", "-qq", "install"]
     print("Installing the locked packages into .venv: 1.6 GB, one to three minutes, once.", flush=True)
     for step in (
         ["--require-hashes", "-r", "requirements.txt"],

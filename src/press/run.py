@@ -146,6 +146,8 @@ async def _execute_cell(client: NotebookClient, chapter: Chapter, cell: Notebook
         raise BookError(f"{place} took longer than {TIMEOUT} s") from None
     except DeadKernelError:
         raise BookError(f"{place}: its Python process died, perhaps for lack of memory") from None
+    if "figure" in cell.metadata.get("mystnb", {}) and len(cell.outputs) != 1:
+        raise BookError(f"{place} names a figure but shows {len(cell.outputs)} outputs. Record in the cell before it.")
     for output in cell.get("outputs", []):
         if output.output_type == "stream" and output.name == "stderr":
             raise BookError(f"{place} wrote to stderr, which a chapter must not:\n  {output.text.strip()}")
