@@ -349,6 +349,16 @@ def test_a_formula_that_cannot_be_drawn_is_refused():
         mathml(r"\arg x")
 
 
+def test_rows_need_no_environment_in_a_displayed_formula():
+    assert mathml(r"a &= b \\ c &= d", display=True).count("<mtr>") == 2
+    with pytest.raises(ValueError, match="stray &"):
+        mathml("a &= b")
+
+
+def test_columns_of_equations_are_aligned_at_their_sign():
+    assert "text-align:right" in mathml(r"\begin{aligned} a &= b \end{aligned}", display=True)
+
+
 def test_bold_letters_are_drawn_as_such():
     assert "𝚺" in mathml(r"\mathbf{\Sigma}") or "𝜮" in mathml(r"\boldsymbol{\Sigma}")
 

@@ -38,7 +38,7 @@ ENVIRONMENTS = {
     "gathered": "gather*",
 }
 STYLESHEET = "maths.css"
-SIGNS = "∑∏∫−×·…⋯≤≥≠≈∼∞∂∇⊤′|∣∥∈∉⊂∪∩→←⇒↔↦¯ˆ˜˙√ℓ𝔼ℙ𝒩±∓⊗⊕⋅⊥⟨⟩‖∀∃∅ℝℕ⏞⏟‾ϕϵ"
+SIGNS = "ℎ∑∏∫−×·…⋯≤≥≠≈∼∞∂∇⊤′|∣∥∈∉⊂∪∩→←⇒↔↦¯ˆ˜˙√ℓ𝔼ℙ𝒩±∓⊗⊕⋅⊥⟨⟩‖∀∃∅ℝℕ⏞⏟‾ϕϵ"
 LETTER_RANGES = ((0x20, 0x7F), (0x391, 0x3CA), (0x1D400, 0x1D49C), (0x1D6A8, 0x1D756))  # ASCII, Greek, bold, italic
 
 
@@ -51,6 +51,9 @@ def mathml(latex: str, display: bool = False) -> str:
         A command that the converter does not know.
     """
     latex = re.sub(r"\\label\{[^}]*\}", "", latex).strip()
+    outside = re.sub(r"\\begin\{(.+?)\}.*\\end\{\1\}", "", latex, flags=re.DOTALL)
+    if display and re.search(r"\\\\|(?<!\\)&", outside):  # rows without an environment, as Sphinx allows
+        latex = rf"\begin{{split}}{latex}\end{{split}}"
     known = re.sub(r"\\(begin|end)\{(\w+)\}", _environment, latex)
     try:
         markup = convert(known, display="block" if display else "inline")
@@ -58,7 +61,14 @@ def mathml(latex: str, display: bool = False) -> str:
         raise ValueError(f"the formula has no MathML, {type(error).__name__}: {latex}") from None
     markup = markup.replace("<mi>&#x0007E;</mi>", "<mo>&#x0223C;</mo>")  # \sim is a relation
     markup = markup.replace('<mo stretchy="false">&#x0007C;</mo>', '<mo stretchy="false" lspace="0" rspace="0">|</mo>')
-    markup = re.sub(r"(<mi>(?:log|exp|ln|det|max|min|var)</mi>)(?!<m[ou]>)", r'\1<mspace width="0.167em"/>', markup)
+    markup = re.sub(
+        r"<mo(?: movablelimits=\"true\")?>([A-Za-z]{2,})</mo>", r"<mi>\1</mi>", markup
+    )  # a name, not a sign
+    markup = re.sub(
+        r"(<mi>(?:log|logit|exp|ln|det|max|min|arg|Pr|var|cov)</mi>)(?!<m[ou]|<mrow><mo)",
+        r'\1<mspace width="0.167em"/>',
+        markup,
+    )
     markup = re.sub(r'<m([in]) mathvariant="(bold|bold-italic)">([^<]+)</m\1>', _letters, markup)
     markup = re.sub(r'<mtd columnalign="(left|right)">', r'<mtd style="text-align:\1;padding-\1:0">', markup)
     markup = markup.replace('style="text-align:left;padding-left:0"', 'style="text-align:left;padding-left:0.2em"')
