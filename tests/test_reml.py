@@ -1,5 +1,6 @@
 """REML against a dense likelihood, published anchors and lme4 (tests/reference/lme4.R)."""
 
+import ast
 import json
 from pathlib import Path
 
@@ -170,6 +171,12 @@ def test_the_zero_covariance_is_stationary_but_not_certified_where_variances_are
     assert reml._descent_off_face(zero, at) is not None
 
 
+def test_variances_that_the_data_do_not_tell_apart_are_not_certified():
+    # A person-level column and an intercept use up both groups: the intercept's variance leaves no trace.
+    fit = reml.solve(*split(made(5, people=2, visits=(12, 12), times=tuple(range(12)))))
+    assert not fit.certified
+
+
 def test_shift_and_scale_of_the_outcome_change_only_the_units():
     y, X, Z, group = split(CASES["singletons"]())
     plain, moved = reml.solve(y, X, Z, group), reml.solve(100 + 8 * y, X, Z, group)
@@ -246,3 +253,11 @@ def test_more_fixed_effects_than_rows_are_refused():
     y, X, Z, group = small(0)
     with pytest.raises(ValueError, match="cannot carry"):
         reml.solve(y[:4], X[:4], Z[:4], group[:4])
+
+
+def test_the_chapter_sets_lme4s_figures_beside_ours_as_the_reference_has_them():
+    text = (Path(__file__).parents[1] / "book" / "models" / "reml.md").read_text()
+    for kind, name in (("slope", "orthodont"), ("intercept", "orthodont_intercept")):
+        typed = next(line for line in text.splitlines() if line.strip().startswith(f'"{kind}": ['))
+        expected = [*REFERENCE[name]["beta"], REFERENCE[name]["criterion"]]
+        assert ast.literal_eval(f"{{{typed.strip()}}}")[kind] == pytest.approx(expected, abs=6e-8)

@@ -197,9 +197,9 @@ def hlm(
     y = design(data, [outcome])[outcome]
     if data[group].isna().any():
         raise ValueError(f"column {group!r} has {data[group].isna().sum()} blanks")
-    for column in range(1, X.shape[1] + 1):
-        if np.linalg.matrix_rank(X.iloc[:, :column] / np.sqrt((X.iloc[:, :column] ** 2).sum()), tol=1e-9) < column:
-            raise ValueError(f"term {X.columns[column - 1]!r} is zero or a combination of the terms before it")
+    R = np.linalg.qr(X / np.sqrt((X**2).sum()).replace(0, 1), mode="r")
+    for term in X.columns[np.abs(np.diag(R)) < reml.COLLINEAR]:
+        raise ValueError(f"term {term!r} is zero or a combination of the terms before it")
     sums = reml.sums(y.to_numpy(), X.to_numpy(), Z.to_numpy(), data[group].to_numpy())
     methods = OPTIMISERS[min(len(random), 2)] if optimisers is None else optimisers
     tried = [_statsmodels(y, X, Z, data[group], method, sums) for method in methods]

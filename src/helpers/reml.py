@@ -24,7 +24,7 @@ with O = df/dC = v C^-1 - (v - 1) [Cxx^-1, 0; 0, 0]. Newton steps are taken on L
 variance of zero is a smooth point; dT = D L' + L D' gives the second derivatives exactly.
 
 T is optimal on its face of the cone of covariance matrices when G T = 0, and there is no descent off that face
-when G is non-negative on the null space of T. Both are checked: that is `certified` (9).
+when G is non-negative on the null space of T. Both are checked, and that f is not flat there: `certified` (9).
 
 Reference: Bates, Maechler, Bolker & Walker 2015, doi 10.18637/jss.v067.i01, for (6) and (7).
 """
@@ -36,7 +36,9 @@ import numpy as np
 STEP = 1e-10  # relative Newton step at which an optimum is polished
 SMALL = 1e-3  # a singular value of L below this (in units of a typical visit schedule) is tried at zero
 TOLERANCE = 1e-7  # of the certificate, relative to the terms that cancel in G
+FLAT = 1e-6  # least second derivative of f along a relative change of L; ordinary data give 1 and more
 STARTS = (0.1, 0.5, 2.0)  # L = start * identity, in units of a typical visit schedule
+COLLINEAR = 1e-10  # what a column adds to those before it, relative to its size, below which it counts as given
 ITERATIONS = 200
 
 
@@ -51,7 +53,7 @@ class Optimum:
     criterion: float  # -2 restricted log-likelihood, lme4's scale
     rank: int  # of random_cov
     gradient: np.ndarray  # (q, q) G = df/dT at the optimum
-    certified: bool  # no descent on the face of T or off it
+    certified: bool  # no descent on the face of T or off it, and no flat direction
     iterations: int  # Newton steps, all starts together
     n_obs: int
     n_groups: int
@@ -123,7 +125,7 @@ def optimum(data: Sums, start: np.ndarray | None = None) -> Optimum:
         criterion=at.f + data.constant,
         rank=L.shape[1],
         gradient=Rz.T @ at.G @ Rz,
-        certified=certified,
+        certified=certified and _unique(data, L, at),
         iterations=sum(found[3] for found in tried),
         n_obs=data.n_obs,
         n_groups=data.n_groups,
@@ -198,7 +200,7 @@ def _qr(matrix: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Q, R of a matrix whose columns are first scaled to one, naming the column that others give."""
     size = np.sqrt((matrix**2).sum(0))
     Q, R = np.linalg.qr(matrix / np.where(size > 0, size, 1))
-    for column in np.flatnonzero(np.abs(np.diag(R)) < 1e-10):
+    for column in np.flatnonzero(np.abs(np.diag(R)) < COLLINEAR):
         raise ValueError(f"{name}: column {column} is zero or a combination of the columns before it")
     return Q, R * size
 
@@ -322,6 +324,14 @@ def _descend(data: Sums, L: np.ndarray) -> tuple[np.ndarray, _Point, bool, int]:
 def _stationary(L: np.ndarray, at: _Point) -> bool:
     """G T = 0 (9), in units of the terms that cancel in G."""
     return np.linalg.norm(at.G @ L) <= TOLERANCE * at.size * np.linalg.norm(L)
+
+
+def _unique(data: Sums, L: np.ndarray, at: _Point) -> bool:
+    """Whether f curves upwards in every direction on the face: if not, the data do not tell these variances apart."""
+    if not L.size:
+        return bool(np.abs(at.G).max() > TOLERANCE * at.size)
+    curvature = np.linalg.eigvalsh(_hessian(data, L, at, _directions(L)))
+    return bool(curvature[0] * (L**2).sum() > FLAT)
 
 
 def _descent_off_face(L: np.ndarray, at: _Point) -> np.ndarray | None:
