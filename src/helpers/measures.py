@@ -2,8 +2,9 @@
 
 Scores: sponsor contact, alliance (the Sponsor Alliance Inventory, SAI), 12-step attendance and involvement, PDA.
 Trust: coefficients alpha and omega with intervals, item-rest correlations, a one-factor model, stability over waves
-and groups. A person visits several times and visits of one person are not independent, so pass items of one wave (one
-row a person) wherever an interval or a fit is read.
+and groups. `items` always has one row a person and one column an item, and rows with a missing item are left out.
+A person visits several times and visits of one person are not independent, so pass items of one wave wherever an
+interval or a fit is read.
 """
 
 from dataclasses import dataclass
@@ -27,9 +28,7 @@ STABILITY = ["n", *RELIABILITY, "eigen_ratio", "rmsea", "srmr", "congruence", "l
 def score(persons: pd.DataFrame, visits: pd.DataFrame) -> pd.DataFrame:
     """Scores of every person at every wave, one row each (missed visits too), sorted by person and wave.
 
-    Parameters
-    ----------
-    persons, visits : the two frames as `records.read` returns them
+    `persons` and `visits` are the two frames as `records.read` returns them.
 
     Returns
     -------
@@ -96,18 +95,9 @@ class Reliability:
 def alpha(items: pd.DataFrame, confidence: float = study.CONFIDENCE) -> Reliability:
     """Cronbach's alpha, k / (k - 1) (1 - sum of item variances / variance of the sum), with Feldt's interval.
 
-    Parameters
-    ----------
-    items : one row a person, one column an item; rows with a missing item are left out
-
     Interval: (1 - alpha) / (1 - estimate) follows F with n - 1 and (n - 1)(k - 1) degrees of freedom, so the limits are
     1 - (1 - estimate) F quantile. Exact for normal items with equal variances and equal covariances, an approximation
-    otherwise.
-
-    Raises
-    ------
-    ValueError
-        Fewer than 2 items or 3 complete rows, a constant item or values that are not finite.
+    otherwise. Raises ValueError for fewer than 2 items or 3 complete rows, a constant item or values not finite.
 
     Source: Feldt 1965, Psychometrika 30:357-370; Feldt, Woodruff & Salih 1987, Applied Psychological Measurement
     11:93-103, formulas 6 and 7.
@@ -134,18 +124,9 @@ def alpha_of(S: np.ndarray) -> float:
 def omega(items: pd.DataFrame, confidence: float = study.CONFIDENCE) -> Reliability:
     """McDonald's omega of one factor, (sum of loadings)^2 / ((sum of loadings)^2 + sum of unique variances).
 
-    Parameters
-    ----------
-    items : one row a person, one column an item; rows with a missing item are left out
-
     Loadings and unique variances are maximum likelihood's for normal items with one common factor. Standard error by
     the delta method from the expected information; the interval is made for ln(1 - omega), with Bonett's correction,
-    and so stays below 1:  1 - exp(ln(1 - omega) - ln(n / (n - 1)) +- z SE / (1 - omega)).
-
-    Raises
-    ------
-    ValueError
-        As `one_factor`.
+    and so stays below 1:  1 - exp(ln(1 - omega) - ln(n / (n - 1)) +- z SE / (1 - omega)). Raises as `one_factor`.
 
     Source: McDonald 1999, Test Theory; Raykov 2002, Multivariate Behavioral Research 37:89-103 (delta method);
     Bonett & Wright 2015, Journal of Organizational Behavior 36:3-15 (transformation).
@@ -174,10 +155,7 @@ def bonett(estimate: float, error: float, n: int, confidence: float = study.CONF
 
 
 def item_rest(items: pd.DataFrame) -> pd.Series:
-    """Correlation of each item with the sum of the others (corrected item-total), indexed by item.
-
-    Rows with a missing item are left out. Raises ValueError as `alpha`.
-    """
+    """Correlation of each item with the sum of the others (corrected item-total), by item; raises as `alpha`."""
     X = _complete(items, least_items=2)
     total = X.sum(axis=1)
     r = [np.corrcoef(X[:, j], total - X[:, j])[0, 1] for j in range(X.shape[1])]
@@ -215,18 +193,9 @@ class OneFactor:
 def one_factor(items: pd.DataFrame) -> OneFactor:
     """How well one factor accounts for the items; see `OneFactor` for what is reported.
 
-    Parameters
-    ----------
-    items : one row a person, one column an item; rows with a missing item are left out
-
     The fit indices suppose normal items; seven-point answers with a ceiling are not, so they are descriptive here.
-    With 3 items df is 0 and p and rmsea are NaN.
-
-    Raises
-    ------
-    ValueError
-        Fewer than 3 items, no more complete rows than items, a constant item, items that determine each other, or a
-        fit that does not settle.
+    With 3 items df is 0 and p and rmsea are NaN. Raises ValueError as `alpha`, and for fewer than 3 items, no more
+    complete rows than items, items that determine each other, or a fit that does not settle.
 
     Source: Joereskog 1967, Psychometrika 32:443-482; Browne & Cudeck 1992, Sociological Methods & Research 21:230-258
     (RMSEA); Hu & Bentler 1999, Structural Equation Modeling 6:1-55 (SRMR).
@@ -240,7 +209,7 @@ def one_factor(items: pd.DataFrame) -> OneFactor:
     chi2 = (n - 1) * discrepancy(R, Sigma)
     eigenvalues = np.linalg.eigvalsh(R)
     residual = (R - Sigma)[np.tril_indices(k)]
-    rmsea, low, high = np.sqrt(_excess(chi2, df) / (df * (n - 1))) if df else [np.nan] * 3
+    rmsea, low, high = np.sqrt(_excess(chi2, df) / (df * (n - 1))).tolist() if df else [np.nan] * 3
     return OneFactor(
         items=pd.DataFrame({"loading": loading, "unique": unique}, index=pd.Index(items.columns, name="item")),
         n=n,
@@ -250,9 +219,9 @@ def one_factor(items: pd.DataFrame) -> OneFactor:
         chi2=float(chi2),
         df=df,
         p=float(stats.chi2.sf(chi2, df)) if df else np.nan,
-        rmsea=float(rmsea),
-        rmsea_low=float(low),
-        rmsea_high=float(high),
+        rmsea=rmsea,
+        rmsea_low=low,
+        rmsea_high=high,
         srmr=float(np.sqrt(np.mean(residual**2))),
         proper=bool(np.all(unique > 0)),
     )
@@ -263,12 +232,8 @@ def maximum_likelihood(S: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray, n
 
     Returns loadings l (k,) with a sum above zero, unique variances u (k,), and the covariance matrix (2k, 2k) of both:
     the inverse of the expected information. Minimises `discrepancy` by Fisher scoring with halved steps, in the metric
-    of correlations, to which the model is indifferent. Unique variances may end below zero (a Heywood case).
-
-    Raises
-    ------
-    ValueError
-        S is singular (items that determine each other, as with n <= k), or the steps do not settle.
+    of correlations, to which the model is indifferent. Unique variances may end below zero (a Heywood case). Raises
+    ValueError if S is singular (items that determine each other, as with n <= k) or the steps do not settle.
 
     Source: Joereskog 1967, Psychometrika 32:443-482; Wishart likelihood, hence n - 1.
     """
@@ -323,10 +288,9 @@ def _excess(chi2: float, df: int, confidence: float = 0.90) -> np.ndarray:
     """Estimate and interval limits of the non-centrality behind a chi-square, none below zero."""
 
     def limit(probability: float) -> float:
-        def beyond(excess: float) -> float:
-            return stats.ncx2.cdf(chi2, df, excess) - probability
-
-        return optimize.brentq(beyond, 0, 10 * chi2 + 100) if stats.chi2.cdf(chi2, df) > probability else 0.0
+        if stats.chi2.cdf(chi2, df) <= probability:
+            return 0.0
+        return optimize.brentq(lambda excess: stats.ncx2.cdf(chi2, df, excess) - probability, 0, 10 * chi2 + 100)
 
     return np.array([max(chi2 - df, 0), limit((1 + confidence) / 2), limit((1 - confidence) / 2)])
 
@@ -342,11 +306,9 @@ def congruence(a: np.ndarray, b: np.ndarray) -> float:
 def stability(items: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
     """Reliability and the one factor in each group beside all rows together, one row a group.
 
-    Parameters
-    ----------
-    items : one column an item; `groups` : the group of each row (a wave, a sex), aligned by position
-        Within a group one row a person. If groups are waves, a person stands in several: the rows together give the
-        pooled loadings only, no interval.
+    `groups` holds the group of each row of `items` (a wave, a sex), aligned by position. Within a group one row a
+    person. If groups are waves, a person stands in several: the rows together give the pooled loadings only, no
+    interval.
 
     Returns
     -------
@@ -358,23 +320,17 @@ def stability(items: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
     rows = {}
     for group, part in items.groupby(groups.to_numpy()):
         complete = len(part.dropna())
-        rows[group] = {"n": complete}
+        rows[group] = [complete, *[np.nan] * (len(STABILITY) - 1)]
         if complete > items.shape[1]:
             a, o, f = alpha(part), omega(part), one_factor(part)
-            rows[group] |= {"alpha": a.estimate, "alpha_low": a.conf_low, "alpha_high": a.conf_high}
-            rows[group] |= {"omega": o.estimate, "omega_low": o.conf_low, "omega_high": o.conf_high}
-            rows[group] |= {"eigen_ratio": f.eigen_ratio, "rmsea": f.rmsea, "srmr": f.srmr}
-            rows[group]["congruence"] = congruence(f.items["loading"], pooled)
-            rows[group]["largest_difference"] = float(np.max(np.abs(f.items["loading"] - pooled)))
-    return pd.DataFrame.from_dict(rows, orient="index").reindex(columns=STABILITY).rename_axis(groups.name)
+            rows[group] = [complete, a.estimate, a.conf_low, a.conf_high, o.estimate, o.conf_low, o.conf_high]
+            rows[group] += [f.eigen_ratio, f.rmsea, f.srmr, congruence(f.items["loading"], pooled)]
+            rows[group] += [np.max(np.abs(f.items["loading"] - pooled))]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=STABILITY).rename_axis(groups.name)
 
 
 def retest(scores: pd.DataFrame, column: str = "alliance", confidence: float = study.CONFIDENCE) -> pd.DataFrame:
-    """Correlation of people's scores between follow-ups: one row a pair of waves, index "3-6".
-
-    Parameters
-    ----------
-    scores : one row a person and wave, as `score` returns it
+    """Correlation of people's scores between follow-ups: one row a pair of waves, index "3-6"; `scores` as `score`'s.
 
     Returns
     -------
@@ -388,15 +344,9 @@ def retest(scores: pd.DataFrame, column: str = "alliance", confidence: float = s
         n, r = len(both), both[earlier].corr(both[later])
         half = z / np.sqrt(n - 3) if n > 3 else np.nan
         low, high = np.tanh(np.arctanh(r) - half), np.tanh(np.arctanh(r) + half)
-        rows[f"{earlier}-{later}"] = {
-            "earlier": earlier,
-            "later": later,
-            "n": n,
-            "r": r,
-            "conf_low": low,
-            "conf_high": high,
-        }
-    return pd.DataFrame.from_dict(rows, orient="index")
+        rows[f"{earlier}-{later}"] = [earlier, later, n, r, low, high]
+    columns = ["earlier", "later", "n", "r", "conf_low", "conf_high"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
 
 def _complete(items: pd.DataFrame, least_items: int) -> np.ndarray:

@@ -25,15 +25,9 @@ COLUMNS = ["file", "row", "column", "value", "expected", "mend"]  # of a frame o
 WHOLE = r"[+-]?[0-9]{1,15}(?:\.0*)?"  # 7, also 7.0 as pandas writes a column with blanks
 NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?"
 
-ANSWERS = (  # what a visit asks, so blank at a missed one
-    "has_sponsor",
-    "contact_days",
-    *study.SAI_ITEMS,
-    *study.INVOLVEMENT_ITEMS,
-    "meetings",
-    "window_days",
-    "abstinent_days",
-)
+# What a visit asks, so blank at a missed one
+ANSWERS = ("has_sponsor", "contact_days", *study.SAI_ITEMS, *study.INVOLVEMENT_ITEMS)
+ANSWERS += ("meetings", "window_days", "abstinent_days")
 KEYS = {"persons": ["person"], "visits": ["person", "wave"]}
 NEEDED = {"persons": ("person", "sex", "age"), "visits": ("person", "wave", "observed", *ANSWERS)}
 
@@ -48,7 +42,9 @@ class DataError(ValueError):
     def __init__(self, problems: pd.DataFrame):
         self.problems = problems
         lines = [f"{len(problems):,} problem{'s' if len(problems) > 1 else ''} in the data:"]
-        lines += [_line(problem) for problem in problems.head(SHOWN).to_dict("records")]
+        for file, row, column, value, words, mend in problems.head(SHOWN)[COLUMNS].itertuples(index=False, name=None):
+            place = file + (f", row {row}" if row else "") + (f", column {column}" if column else "")
+            lines.append(f"{place}: found {value}; expected {words}; {mend}")
         lines += [f"... and {len(problems) - SHOWN:,} more"] if len(problems) > SHOWN else []
         super().__init__("\n".join(lines))
 
@@ -57,11 +53,7 @@ def folder() -> Path:
     """The folder that holds the study's files: `HELPERS_DATA`, else the nearest one upward with a data package.
 
     Looked for in the working directory and each of its parents: `data/datapackage.json`, `book/data/datapackage.json`.
-
-    Raises
-    ------
-    FileNotFoundError
-        `HELPERS_DATA` is not a folder, or no data package lies upward of the working directory.
+    Raises FileNotFoundError if `HELPERS_DATA` is not a folder, or no data package lies upward.
     """
     if named := os.environ.get("HELPERS_DATA"):
         if not Path(named).is_dir():
@@ -78,10 +70,7 @@ def folder() -> Path:
 def contract(folder: Path | str | None = None) -> dict[str, dict]:
     """The resources of the folder's datapackage.json by name ("persons", "visits", ...), as the file states them.
 
-    Raises
-    ------
-    DataError
-        The file is missing or is not JSON, or lacks a table or a column this package works with.
+    Raises DataError if the file is missing or is not JSON, or lacks a table or a column this package works with.
     """
     path = _place(folder) / "datapackage.json"
     try:
@@ -90,33 +79,26 @@ def contract(folder: Path | str | None = None) -> dict[str, dict]:
         keys = {table: resources[table]["schema"]["primaryKey"] for table in TABLES}
         files = [path.parent / resources[table]["path"] for table in TABLES]
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise _fault(path.name, 0, "", str(error), "a readable JSON file", "restore the data package") from error
+        raise _fault(path.name, "", str(error), "a readable JSON file", "restore the data package") from error
     except (KeyError, TypeError) as error:
         words = "resources persons and visits, each with path, schema.fields and schema.primaryKey"
-        raise _fault(path.name, 0, "", repr(error), words, "restore the data package") from error
+        raise _fault(path.name, "", repr(error), words, "restore the data package") from error
     if keys != KEYS:
-        raise _fault(path.name, 0, "", f"primary keys {keys}", f"primary keys {KEYS}", "mend schema.primaryKey")
+        raise _fault(path.name, "", f"primary keys {keys}", f"primary keys {KEYS}", "mend schema.primaryKey")
     if outside := [file.name for file in files if path.parent.resolve() not in file.resolve().parents]:
-        raise _fault(path.name, 0, "", ", ".join(outside), "paths inside the folder", "mend the paths")
+        raise _fault(path.name, "", ", ".join(outside), "paths inside the folder", "mend the paths")
     for table in TABLES:
         if lacking := [name for name in NEEDED[table] if name not in fields[table]]:
-            raise _fault(path.name, 0, ", ".join(lacking), "absent", f"fields of {table}", "add them")
+            raise _fault(path.name, ", ".join(lacking), "absent", f"fields of {table}", "add them")
     return resources
 
 
 def read(folder: Path | str | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The two files of a folder (default: `folder()`), checked, with the contract's columns in its order.
 
-    Returns
-    -------
-    persons : one row a person
-    visits : one row a person and wave; a missed visit keeps its row, with blank answers
-        Required whole numbers are int64, those that may be blank float64 with NaN.
-
-    Raises
-    ------
-    DataError
-        A ValueError that lists every problem of both files.
+    persons has one row a person; visits one row a person and wave, where a missed visit keeps its row with blank
+    answers. Required whole numbers are int64, those that may be blank float64 with NaN.
+    Raises DataError, a ValueError that lists every problem of both files.
     """
     place = _place(folder)
     resources = contract(place)
@@ -131,17 +113,12 @@ def read(folder: Path | str | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
     frames, found = _examine(cells, resources)
     if len(found):
         raise DataError(found)
-    return frames["persons"].reset_index(drop=True), frames["visits"].reset_index(drop=True)
+    persons, visits = (frames[table].astype(_whole(resources[table])).reset_index(drop=True) for table in TABLES)
+    return persons, visits
 
 
 def check(persons: pd.DataFrame, visits: pd.DataFrame) -> None:
-    """Raise if the two frames break the contract; rows are counted as in a file (the first data row is 2).
-
-    Raises
-    ------
-    DataError
-        A ValueError that lists every problem: file, row, column, value, what was expected, how to mend it.
-    """
+    """Raise DataError if the two frames break the contract; rows are counted as in a file (the first data row is 2)."""
     if len(found := problems(persons, visits)):
         raise DataError(found)
 
@@ -154,10 +131,12 @@ def problems(persons: pd.DataFrame, visits: pd.DataFrame) -> pd.DataFrame:
     """
     resources = contract()
     frames = {"persons": persons, "visits": visits}
-    faults = [_header(resources[t]["path"], [str(c) for c in frames[t]], _names(resources[t])) for t in TABLES]
-    faults += [_no_rows(resources[t]["path"]).problems for t in TABLES if frames[t].empty]
-    if any(map(len, faults)):
-        return pd.concat(faults, ignore_index=True)
+    faults = []
+    for table, frame in frames.items():
+        faults += _header(resources[table]["path"], [str(column) for column in frame], _names(resources[table]))
+    faults += [_no_rows(resources[table]["path"]) for table in TABLES if frames[table].empty]
+    if faults:
+        return _listed(faults)
     numbered = {table: frame.set_axis(range(2, len(frame) + 2)) for table, frame in frames.items()}
     return _examine(numbered, resources)[1]
 
@@ -176,15 +155,10 @@ def schema(table: str, resources: dict[str, dict] | None = None) -> pa.DataFrame
 def _column(field: dict) -> pa.Column:
     """One field of a Table Schema as a pandera column."""
     limits = field.get("constraints", {})
-    checks = []
+    kinds = {"minimum": pa.Check.ge, "maximum": pa.Check.le, "enum": pa.Check.isin}
+    checks = [kind(limits[name]) for name, kind in kinds.items() if name in limits]
     if field["type"] == "integer":
         checks.append(pa.Check(lambda values: values % 1 == 0, name="whole"))
-    if "minimum" in limits:
-        checks.append(pa.Check.ge(limits["minimum"]))
-    if "maximum" in limits:
-        checks.append(pa.Check.le(limits["maximum"]))
-    if "enum" in limits:
-        checks.append(pa.Check.isin(limits["enum"]))
     return pa.Column(None, checks, nullable=not limits.get("required", False))
 
 
@@ -215,8 +189,7 @@ def _rules(persons: pd.DataFrame, visits: pd.DataFrame) -> Iterator[tuple[str, s
     missed = visits["observed"] == 0
     for column in ANSWERS:
         yield "visits", column, missed & visits[column].notna(), "blank, as observed is 0", "clear it, or mend observed"
-    entry = visits["wave"] == 0
-    unasked = ~missed & entry & visits["has_sponsor"].notna()
+    unasked = ~missed & (visits["wave"] == 0) & visits["has_sponsor"].notna()
     yield "visits", "has_sponsor", unasked, "blank, as it was not asked at wave 0", "clear it"
     alone = ~missed & (visits["has_sponsor"] != 1)
     for column in ("contact_days", *study.SAI_ITEMS):
@@ -246,25 +219,22 @@ def _examine(cells: dict[str, pd.DataFrame], resources: dict) -> tuple[dict[str,
         found.append((table, column, frames[table].index[broken], words, mend))
 
     parts = [_problems(cells[table], resources[table], *rest) for table, *rest in found if len(rest[1])]
-    listed = pd.concat([_no_problems(), *parts], ignore_index=True)
+    listed = pd.concat([_listed([]), *parts], ignore_index=True)
     # One cell may fail several checks of its field (9.5 where 1 to 7 is allowed): it is listed once for the field.
     listed = listed.drop_duplicates(["file", "row", "column", "expected"])
     place = {column: i for i, column in enumerate(column for table in TABLES for column in _names(resources[table]))}
     rank = listed["column"].str.split(",").str[0].map(place)
-    listed = listed.assign(rank=rank).sort_values(["file", "row", "rank"], kind="stable")[COLUMNS]
-    if listed.empty:
-        frames = {table: frames[table].astype(_kinds(resources[table])) for table in TABLES}
-    return frames, listed.reset_index(drop=True)
+    listed = listed.assign(rank=rank).sort_values(["file", "row", "rank"], kind="stable", ignore_index=True)
+    return frames, listed[COLUMNS]
 
 
 def _violations(frame: pd.DataFrame, table: str, resources: dict) -> list[tuple]:
     """What pandera finds: (table, column, rows, expected or None for the field's own words, mend)."""
     try:
         schema(table, resources).validate(frame, lazy=True)
+        return []
     except pa.errors.SchemaErrors as errors:
         cases = errors.failure_cases
-    else:
-        return []
     repeated = cases["check"] == "multiple_fields_uniqueness"
     key = ", ".join(resources[table]["schema"]["primaryKey"])
     rows = [(table, column, part["index"].astype(int), None, "") for column, part in cases[~repeated].groupby("column")]
@@ -289,27 +259,24 @@ def _problems(
 def _typed(cells: pd.DataFrame, resource: dict) -> tuple[pd.DataFrame, list[tuple[str, pd.Index]]]:
     """Numbers as float, text as it is, missing codes as NaN; and the rows of each column that cannot be read so."""
     typed, unreadable = {}, []
+    missing = resource["schema"].get("missingValues", [""])
     for field in resource["schema"]["fields"]:
         name, column = field["name"], cells[field["name"]]
         if field["type"] not in ("integer", "number"):
-            blank = column.isin(resource["schema"].get("missingValues", [""]))
-            typed[name] = column.astype(object).mask(blank, None)
+            typed[name] = column.astype(object).mask(column.isin(missing), None)
             continue
         if not pd.api.types.is_numeric_dtype(column):
-            # Each distinct cell is read once: a column of a million rows holds few.
-            codes, distinct = pd.factorize(column, use_na_sentinel=True)
-            missing = set(resource["schema"].get("missingValues", [""]))
             pattern = WHOLE if field["type"] == "integer" else NUMBER
-            values = [_number(cell, missing, pattern) for cell in distinct]
-            bad = np.array([*(value is None for value in values), False])[codes]
-            unreadable.append((name, column.index[bad]))
-            numbers = np.array([np.nan if value is None else value for value in [*values, np.nan]], dtype=float)
-            column = pd.Series(numbers[codes], index=column.index)
+            # Each distinct cell is read once: a column of a million rows holds few.
+            column = column.astype(object)
+            read = {cell: _number(cell, missing, pattern) for cell in column.dropna().unique()}
+            unreadable.append((name, column.index[column.isin([cell for cell in read if read[cell] is None])]))
+            column = column.map(read)
         typed[name] = column.astype("float64")
-    return pd.DataFrame(typed, index=cells.index), [(name, rows) for name, rows in unreadable if len(rows)]
+    return pd.DataFrame(typed, index=cells.index), unreadable
 
 
-def _number(cell: object, missing: set[str], pattern: str) -> float | None:
+def _number(cell: object, missing: Sequence[str], pattern: str) -> float | None:
     """A cell's number, NaN if it is a missing code, None if it cannot be read."""
     text = str(cell).strip()
     if text in missing:
@@ -328,52 +295,39 @@ def _cells(path: Path, resource: dict) -> pd.DataFrame:
             rows = list(csv.reader(file, strict=True))
     except UnicodeDecodeError as error:
         found = f"byte 0x{error.object[error.start]:02x}"
-        raise _fault(name, 0, "", found, "text in UTF-8", "save the file as CSV UTF-8") from error
+        raise _fault(name, "", found, "text in UTF-8", "save the file as CSV UTF-8") from error
     except OSError as error:
-        raise _fault(name, 0, "", error.strerror, "a readable file", f"put it at {path}") from error
+        raise _fault(name, "", error.strerror, "a readable file", f"put it at {path}") from error
     except csv.Error as error:
-        raise _fault(name, 0, "", str(error), "comma-separated values", "save the file again as CSV") from error
+        raise _fault(name, "", str(error), "comma-separated values", "save the file again as CSV") from error
     while rows and not any(rows[-1]):
         rows.pop()  # blank lines at the end are no rows
     if not rows:
-        raise _fault(name, 0, "", "an empty file", "a header and rows", "restore the file")
+        raise _fault(name, "", "an empty file", "a header and rows", "restore the file")
     header = [cell.strip() for cell in rows.pop(0)]
-    if len(faults := _header(name, header, names)):
-        raise DataError(faults)
+    if faults := _header(name, header, names):
+        raise DataError(_listed(faults))
     if not rows:
-        raise _no_rows(name)
-    ragged = [
-        _problem(name, number, "", f"{len(row)} cells", f"{len(names)} cells", "delete or complete the row")
-        for number, row in enumerate(rows, start=2)
-        if len(row) != len(names)
-    ]
-    if ragged:
-        raise DataError(pd.DataFrame(ragged))
-    columns = dict(zip(header, zip(*rows, strict=True), strict=True))
-    return pd.DataFrame({column: np.array(columns[column], dtype=object) for column in names}, range(2, len(rows) + 2))
+        raise DataError(_listed([_no_rows(name)]))
+    if ragged := [(row, len(cells)) for row, cells in enumerate(rows, start=2) if len(cells) != len(names)]:
+        expects = f"{len(names)} cells", "delete or complete the row"
+        raise DataError(_listed([(name, row, "", f"{count} cells", *expects) for row, count in ragged]))
+    return pd.DataFrame(rows, index=range(2, len(rows) + 2), columns=header, dtype=object)[names]
 
 
-def _header(file: str, header: list[str], names: list[str]) -> pd.DataFrame:
+def _header(file: str, header: list[str], names: list[str]) -> list[tuple]:
     """Problems of a header: a wrong separator, columns that lack, are unknown or stand twice."""
     for separator, word in ((";", "';'"), ("\t", "a tab"), ("|", "'|'")):
         if len(header) == 1 and separator in header[0]:
-            found = f"columns separated by {word}"
-            return pd.DataFrame([_problem(file, 1, "", found, "a comma", "save the file as CSV with commas")])
+            return [(file, 1, "", f"columns separated by {word}", "a comma", "save the file as CSV with commas")]
     if not set(header) & set(names):
-        found = _text(", ".join(header))
-        return pd.DataFrame([_problem(file, 1, "", found, "the header " + ",".join(names), "give the columns' names")])
+        return [(file, 1, "", _text(", ".join(header)), "the header " + ",".join(names), "give the columns' names")]
     found = [(name, "absent", "this column", "add the column") for name in names if name not in header]
-    found += [
-        (name or "(no name)", "unknown", "a column of datapackage.json", "rename or remove it")
-        for name in dict.fromkeys(header)
-        if name not in names
-    ]
-    found += [
-        (name, f"{header.count(name)} times", "each column once", "remove one of them")
-        for name in names
-        if header.count(name) > 1
-    ]
-    return pd.concat([_no_problems(), pd.DataFrame([_problem(file, 1, *fault) for fault in found], columns=COLUMNS)])
+    unknown = [name or "(no name)" for name in dict.fromkeys(header) if name not in names]
+    twice = [name for name in names if header.count(name) > 1]
+    found += [(name, "unknown", "a column of datapackage.json", "rename or remove it") for name in unknown]
+    found += [(name, f"{header.count(name)} times", "each column once", "remove one of them") for name in twice]
+    return [(file, 1, *fault) for fault in found]
 
 
 def _place(folder_: Path | str | None) -> Path:
@@ -384,13 +338,10 @@ def _names(resource: dict) -> list[str]:
     return [field["name"] for field in resource["schema"]["fields"]]
 
 
-def _kinds(resource: dict) -> dict[str, str]:
-    """Dtypes of a checked table: int64 where a whole number is required, float64 where it may be blank."""
-    return {
-        field["name"]: "int64" if field.get("constraints", {}).get("required") else "float64"
-        for field in resource["schema"]["fields"]
-        if field["type"] == "integer"
-    }
+def _whole(resource: dict) -> dict[str, str]:
+    """The dtype of the whole numbers that are required; those that may be blank stay float64."""
+    fields = [field for field in resource["schema"]["fields"] if field["type"] == "integer"]
+    return {field["name"]: "int64" for field in fields if field.get("constraints", {}).get("required")}
 
 
 def _text(cell: object) -> str:
@@ -402,24 +353,13 @@ def _text(cell: object) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def _problem(file: str, row: int, column: str, value: str, words: str, mend: str) -> dict:
-    return dict(zip(COLUMNS, (file, row, column, value, words, mend), strict=True))
+def _listed(problems: Sequence[tuple]) -> pd.DataFrame:
+    return pd.DataFrame(problems, columns=COLUMNS, dtype=object).astype({"row": "int64"})
 
 
-def _no_problems() -> pd.DataFrame:
-    return pd.DataFrame({name: pd.Series(dtype="int64" if name == "row" else "object") for name in COLUMNS})
+def _no_rows(file: str) -> tuple:
+    return file, 0, "", "a header only", "at least one row", "add the rows"
 
 
-def _no_rows(file: str) -> DataError:
-    return _fault(file, 0, "", "a header only", "at least one row", "add the rows")
-
-
-def _fault(file: str, row: int, column: str, value: str, words: str, mend: str) -> DataError:
-    return DataError(pd.DataFrame([_problem(file, row, column, value, words, mend)]))
-
-
-def _line(problem: dict) -> str:
-    place = [problem["file"]]
-    place += [f"row {problem['row']}"] if problem["row"] else []
-    place += [f"column {problem['column']}"] if problem["column"] else []
-    return f"{', '.join(place)}: found {problem['value']}; expected {problem['expected']}; {problem['mend']}"
+def _fault(file: str, column: str, value: str, words: str, mend: str) -> DataError:
+    return DataError(_listed([(file, 0, column, value, words, mend)]))
