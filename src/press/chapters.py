@@ -119,7 +119,8 @@ def _current(chapter: Chapter) -> tuple[NotebookNode, str]:
     if not chapter.text.exists():
         return _bare(stored(chapter)), "ipynb"
     text, notebook = _from_text(chapter), stored(chapter)
-    if not difference(chapter):
+    differs = _differs(chapter, text, notebook)
+    if not differs:
         return text, ""
     in_step = notebook.metadata.get("press", {}).get("cells")
     if in_step is None or in_step == _digest(notebook):
@@ -127,7 +128,7 @@ def _current(chapter: Chapter) -> tuple[NotebookNode, str]:
     if in_step == _digest(text):
         return _bare(notebook), "ipynb"
     raise BookError(
-        f"{difference(chapter)}\nBoth files were edited since they were last in step. "
+        f"{differs}\nBoth files were edited since they were last in step. "
         f"Keep one: put the other back as it was committed (git checkout), then `make pair`."
     )
 
@@ -137,7 +138,10 @@ def difference(chapter: Chapter) -> str:
     for path in (chapter.text, chapter.notebook):
         if not path.exists():
             return f"{path.relative_to(chapter.root)} is missing. Mend: make update"
-    text, notebook = _from_text(chapter), stored(chapter)
+    return _differs(chapter, _from_text(chapter), stored(chapter))
+
+
+def _differs(chapter: Chapter, text: NotebookNode, notebook: NotebookNode) -> str:
     for index, (ours, theirs) in enumerate(zip(text.cells, notebook.cells, strict=False)):
         for part in ("cell_type", "source", "metadata"):
             if ours[part] != theirs[part]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import copy
 import os
 import re
 import sys
@@ -67,7 +68,8 @@ def run(root: Path, chapters: list[Chapter], fresh: bool = False, jobs: int | No
     if stale:
         if sys.platform == "win32":  # the kernel's sockets need a selector loop
             asyncio.set_event_loop_policy(asyncio.WindowsSelectorEventLoopPolicy())
-        waiting = {chapter: read(chapter) for chapter in reversed(stale)}  # later chapters fit more: the longest first
+        # Later chapters fit more models: the longest first.
+        waiting = {chapter: copy.deepcopy(current[chapter]) for chapter in reversed(stale)}
         asyncio.run(_run_all(waiting, finish, failures, jobs or os.cpu_count() or 1))
     if failures:
         raise BookError("\n\n".join(failures))
