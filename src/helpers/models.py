@@ -27,7 +27,7 @@ import pandas as pd
 from scipy import stats
 from statsmodels.regression.mixed_linear_model import MixedLM
 
-from . import reml, study
+from helpers import reml, study
 
 ADJUSTED = ("entry", "female", "age")  # of every model: entry value of the outcome, sex, age
 REACHED = 2e-3  # criterion within which statsmodels counts as arrived: 1e-3 in log-likelihood
