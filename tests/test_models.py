@@ -231,7 +231,7 @@ def test_the_printed_equations_name_every_predictor(name):
         for part in term.split(":"):
             assert words.get(part, part) in latex
     assert latex.count("{") == latex.count("}")
-    assert "u_{1i}" in latex
+    assert r"\beta_{10} + u_{1i}" in latex
     assert "u_{1i}" not in models.equations(name, slope=False)
 
 
