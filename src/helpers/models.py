@@ -64,7 +64,7 @@ class Fit:
     """A fitted model.
 
     table : by term: estimate, std_error, conf_low, conf_high, z, p (Wald, two-sided, normal), n_visits, n_persons,
-        converged (the optimum is certified), warnings (statsmodels', and a fit on the boundary)
+        converged (the optimum is certified), warnings (statsmodels', and what is to say of the optimum)
     covariance : of the estimates, term by term
     random : sd_<term> of the random effects, correlation (of the first two; blank where a SD is zero), sd_residual
     rank : of the random-effects covariance; below its size the optimum stands on the boundary
@@ -223,6 +223,8 @@ def hlm(
     notes = [note for one in tried for note in one["warnings"].split("; ") if note]
     if tried and not attempts["reached"].any():
         notes.append("no statsmodels fit reached the optimum")
+    if not found.certified:
+        notes.append("the optimum is not certified")
     if found.singular:
         notes.append(f"random effects on the boundary (rank {found.rank} of {len(random)})")
     return Fit(
@@ -261,7 +263,11 @@ def predict(fit: Fit, at: pd.DataFrame) -> pd.DataFrame:
     rows fitted.
     """
     values = at.assign(time=at["months"] - study.MEAN_FOLLOW_UP) if "months" in at else at
-    base = {term: values[term] if term in values else fit.means[term] for term in fit.means.index if ":" not in term}
+    base = {
+        term: values[term].to_numpy(float) if term in values else fit.means[term]
+        for term in fit.means.index
+        if ":" not in term
+    }
     X = pd.DataFrame(base, index=at.index)
     for term in fit.means.index[len(base) :]:
         X[term] = X[term.split(":")].prod(axis=1)
