@@ -208,15 +208,6 @@ def test_a_fit_whose_variances_the_data_do_not_tell_apart_says_that_it_is_not_ce
     assert "not certified" in fit.table["warnings"].iloc[0]
 
 
-def test_predictions_do_not_mind_repeated_row_labels(pda_c):
-    at = pd.DataFrame({"contact": [1.0, 2.0]}, index=[0, 0])
-    rise = models.predict(pda_c, at)["estimate"].diff().iloc[1]
-    expected = (
-        pda_c.table.loc["contact", "estimate"] + pda_c.means["time"] * pda_c.table.loc["contact:time", "estimate"]
-    )
-    assert rise == pytest.approx(expected)
-
-
 def test_a_prediction_is_the_sum_of_coefficients_times_columns(pda_c):
     at = pd.DataFrame({"contact": [1.0], "alliance": [-0.5], "months": [12.0], "female": [1.0]})
     x = pd.Series(

@@ -263,11 +263,7 @@ def predict(fit: Fit, at: pd.DataFrame) -> pd.DataFrame:
     rows fitted.
     """
     values = at.assign(time=at["months"] - study.MEAN_FOLLOW_UP) if "months" in at else at
-    base = {
-        term: values[term].to_numpy(float) if term in values else fit.means[term]
-        for term in fit.means.index
-        if ":" not in term
-    }
+    base = {term: values[term] if term in values else fit.means[term] for term in fit.means.index if ":" not in term}
     X = pd.DataFrame(base, index=at.index)
     for term in fit.means.index[len(base) :]:
         X[term] = X[term.split(":")].prod(axis=1)
