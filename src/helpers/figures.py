@@ -44,7 +44,8 @@ def axes(
     plt.rcParams.update(STYLE)
     figure, made = plt.subplots(rows, columns, figsize=(7.6, height), **subplots)
     if synthetic:
-        figure.get_layout_engine().set(rect=(0, 0.035, 1, 0.965))
+        strip = 0.17 / height  # of the figure's height: a line of small print, however low the figure
+        figure.get_layout_engine().set(rect=(0, strip, 1, 1 - strip))
         _ = figure.text(0.995, 0.008, "SYNTHETIC cohort", ha="right", va="bottom", fontsize=8, color="#8A1C1C")
     return made
 
