@@ -14,7 +14,7 @@ from press.run import images, run
 from press.update import alike
 
 REFERENCE = Path("tests") / "reference" / "lme4_study.json"
-REFERENCE_TOLERANCE = 1e-3  # of lme4's standard error: lme4 itself stops by tolerance, so 1e-6 is not to be had
+REFERENCE_TOLERANCE = 1e-4  # of lme4's standard error: lme4 stops by a tolerance of its own
 
 
 @dataclass
@@ -115,13 +115,14 @@ def compare_figures(report: Report, chapter: Chapter, stored: NotebookNode, reru
 
 def compare_lme4(report: Report, reference: dict[str, dict], results: dict[str, dict]) -> None:
     """Estimates and standard errors of the study's models beside lme4's, as shares of lme4's standard error."""
-    for model, fit in reference.items():
-        for term, theirs in fit["fixed"].items():
+    for model, fit in reference.items():  # beside the models the file says `about` itself: R's and lme4's versions
+        for term, theirs in fit.get("fixed", {}).items():
             for column in ("estimate", "std_error"):
                 key = f"{model}.{ledger.name(term)}.{column}"
-                if key not in results:
-                    continue
                 report.lme4 += 1
+                if key not in results:
+                    report.mismatches.append(f"{key}: lme4 {theirs[column]!r}, not recorded in the rerun")
+                    continue
                 difference = abs(results[key]["value"] - theirs[column]) / theirs["std_error"]
                 if difference > report.lme4_worst:
                     report.lme4_worst, report.lme4_worst_key = difference, key
