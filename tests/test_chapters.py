@@ -61,9 +61,7 @@ def test_a_fresh_pair_has_no_problem(chapter):
 
 def test_an_edited_text_is_a_difference_that_names_file_line_and_mend(chapter):
     write_chapter(chapter.root, "one", ["# One\n\nOther prose.", CODE, "2 + 2"])
-    assert difference(chapter) == (
-        "book/one.md:14, Markdown: source is not that of book/one.ipynb. Mend: make pair"
-    )
+    assert difference(chapter) == ("book/one.md:14, Markdown: source is not that of book/one.ipynb. Mend: make pair")
     assert committed.problems(chapter) == [difference(chapter)]
 
 
