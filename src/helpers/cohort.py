@@ -202,7 +202,8 @@ def live(p: Parameters, n: int, rng: Generator) -> Lives:
     """`n` lives from the generating model, without quotas. Person arrays (n,), visit arrays (n, 4).
 
     Wave by wave: who is seen, given the last PDA observed; who has a sponsor; contact and alliance, for everyone
-    (`potential_contact`, `potential_alliance`: what they are, or would be with a sponsor); then the outcomes.
+    (`potential_contact`, `potential_alliance`: what they are, or would be with a sponsor); then the outcomes. Feedback
+    to contact, if on, comes from the PDA of the wave before, seen or missed.
     """
     person = {"propensity": rng.standard_normal(n)}
     u = person["propensity"]
@@ -278,7 +279,9 @@ def _pages(p: Parameters, lives: Lives, rng: Generator) -> tuple[np.ndarray, np.
 def _counts(p: Parameters, lives: Lives) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What each life adds to each quota (n, k), the targets (k,) and how far off is allowed (k,).
 
-    A share of those seen is met when `sum(any - share * seen)` is within half a person of zero.
+    A share of those seen is met when `sum(any - share * seen)` is within half a person of zero. For a mean
+    the sum may be off by half of `mean_attendance_within * persons`: how many will be seen is not known beforehand, and
+    with m seen the mean is within `mean_attendance_within * persons / 2m`, inside the limit if half or more are.
     """
     seen, attends = lives["seen"], lives["meetings"] > 0
     weekly = 7 * lives["meetings"] / np.array(p.window)
@@ -395,7 +398,8 @@ def recruit(p: Parameters, lives: Lives, rng: Generator) -> np.ndarray:
 def simulate(parameters: Parameters, rng: Generator) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """One cohort: `persons` (a row a person), `visits` (a row a person and wave) and `truth` (a row a person).
 
-    Raw material, not scores; blank where nothing was asked, answered or seen.
+    Raw material, not scores; blank where nothing was asked, answered or seen. Raises ValueError as `recruit`, and for
+    an unknown way of `skipping`.
     """
     p = parameters
     lives = live(p, p.persons * p.candidates, rng)
