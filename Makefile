@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 PRESS := .venv/bin/python -m press
+RUFF := .venv/bin/python -m ruff
 
 export PYTHONDONTWRITEBYTECODE := 1
 export RUFF_CACHE_DIR := _build/ruff
@@ -34,10 +35,10 @@ pair: install ## bring each chapter's text and notebook in step
 	@$(PRESS) pair
 
 format: install ## format the code, in notebooks too
-	@.venv/bin/ruff format . && .venv/bin/ruff check --fix . && $(PRESS) pair
+	@$(RUFF) format . && $(RUFF) check --fix . && $(PRESS) pair
 
 lint: install ## check the code's style, in notebooks too
-	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
+	@$(RUFF) check . && $(RUFF) format --check .
 
 reference: install ## make the reference fits of tests/reference anew (needs R with lme4: see CONTRIBUTING.md)
 	@cd tests/reference && ../../.venv/bin/python make.py

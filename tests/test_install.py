@@ -85,6 +85,32 @@ def test_a_changed_lock_installs_again(project, installed):
     assert len(installed) == 2
 
 
+def test_a_moved_folder_installs_again(project, installed):
+    install.main(project)
+    moved = project.rename(project.with_name("moved"))
+    install.main(moved)
+    assert installed == [project / ".venv", moved / ".venv"]
+
+
+def test_an_environment_whose_making_was_interrupted_is_made_anew(project, monkeypatch, installed):
+    made = []
+    monkeypatch.setattr(install, "create", lambda venv, command: made.append(venv))
+    monkeypatch.setattr(install, "version_of", lambda command: (3, 12))
+    monkeypatch.setattr(install, "has", lambda command, *modules: False)
+    install.main(project)
+    assert made == [project / ".venv"]
+
+
+def test_an_interrupted_installation_says_so_in_one_line(project, monkeypatch, capsys):
+    def interrupted(root, venv):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(install, "create", lambda venv, command: None)
+    monkeypatch.setattr(install, "install", interrupted)
+    assert install.main(project) == 130
+    assert capsys.readouterr().err == "\nInterrupted. The next run installs what is missing.\n"
+
+
 def test_line_endings_of_the_lock_do_not_matter(project):
     before = install.wanted(project)
     (project / "requirements.txt").write_bytes(b"numpy==1\r\n")

@@ -1,6 +1,6 @@
 """Create `.venv` and install the locked packages into it: `python src/press/install.py`, before anything else is there.
 
-Standard library only, and readable by older Pythons too, so that they can say what is missing.
+Standard library only, and readable by Pythons from 3.6 on, so that they can say what is missing.
 """
 
 import hashlib
@@ -9,6 +9,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 SUPPORTED = ((3, 11), (3, 12), (3, 13))
@@ -20,14 +21,18 @@ def main(root: Path = ROOT) -> int:
     """Install if the lock has changed since the last time; 1 and a line of remedy if that cannot be done."""
     venv = root / ".venv"
     try:
-        python = inside(venv)
-        if not python.exists() or version_of([str(python)]) not in SUPPORTED:
+        python = [str(inside(venv))]
+        whole = is_current(root, venv) or has(python, "pip")  # its making may have been interrupted
+        if version_of(python) not in SUPPORTED or not whole:
             create(venv, find())
         if not is_current(root, venv):
             install(root, venv)
-    except Missing as missing:
+    except (Missing, OSError) as missing:
         print(missing, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted. The next run installs what is missing.", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -35,7 +40,7 @@ class Missing(Exception):  # noqa: N818
     """What the machine lacks, with the remedy, in one line."""
 
 
-def find() -> list[str]:
+def find() -> "list[str]":
     """The command of a supported Python: the one that runs this, or else the newest on the PATH."""
     launcher = [["py", "-%d.%d" % version] for version in reversed(SUPPORTED)] if os.name == "nt" else []  # noqa: UP031
     named = [["python%d.%d" % version] for version in reversed(SUPPORTED)]  # noqa: UP031
@@ -48,7 +53,7 @@ def find() -> list[str]:
     )
 
 
-def version_of(command: list[str]) -> tuple[int, ...]:
+def version_of(command: "list[str]") -> "tuple[int, ...]":
     """(major, minor) of the Python that `command` starts; () if it does not start."""
     code = "import sys; print(*sys.version_info[:2])"
     try:
@@ -58,12 +63,22 @@ def version_of(command: list[str]) -> tuple[int, ...]:
     return tuple(int(part) for part in said.stdout.split())
 
 
-def create(venv: Path, command: list[str]) -> None:
+def has(command: "list[str]", *modules: str) -> bool:
+    """Whether the Python that `command` starts can import all `modules`."""
+    imports = [*command, "-c", "import " + ", ".join(modules)]
+    try:
+        return subprocess.run(imports, stderr=subprocess.DEVNULL, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def create(venv: Path, command: "list[str]") -> None:
     """A new virtual environment made by the Python that `command` starts."""
-    if subprocess.run([*command, "-c", "import venv, ensurepip"], stderr=subprocess.DEVNULL, check=False).returncode:
+    if not has(command, "venv", "ensurepip"):
         major, minor = version_of(command)
         raise Missing(f"Python cannot make virtual environments here: sudo apt install python{major}.{minor}-venv")
-    subprocess.run([*command, "-m", "venv", "--clear", str(venv)], check=True)
+    if subprocess.run([*command, "-m", "venv", "--clear", str(venv)], check=False).returncode:
+        raise Missing(f"{venv} could not be made (see above). Delete that folder and try again.")
 
 
 def inside(venv: Path) -> Path:
@@ -78,15 +93,17 @@ def is_current(root: Path, venv: Path) -> bool:
 
 
 def wanted(root: Path) -> str:
-    """Hash of the lock and of the project's own metadata."""
+    """Hash of the lock, of the project's metadata and of where it lies: a moved `.venv` would import the old place."""
     files = (root / "requirements.txt", root / "pyproject.toml")
-    return hashlib.sha256(b"".join(path.read_bytes().replace(b"\r\n", b"\n") for path in files)).hexdigest()
+    content = b"".join(path.read_bytes().replace(b"\r\n", b"\n") for path in files)
+    return hashlib.sha256(content + str(root.resolve()).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def install(root: Path, venv: Path) -> None:
     """The locked packages, checked against their hashes, then this project itself, editable."""
     pip = [str(inside(venv)), "-m", "pip", "--disable-pip-version-check", "-qq", "install"]
     print("Installing the locked packages into .venv: 1.6 GB, one to three minutes, once.", flush=True)
+    started = time.time()
     for step in (
         ["--require-hashes", "-r", "requirements.txt"],
         ["--no-deps", "--no-build-isolation", "-e", "."],
@@ -94,6 +111,7 @@ def install(root: Path, venv: Path) -> None:
         if subprocess.run([*pip, *step], cwd=str(root), check=False).returncode:
             raise Missing(f"The installation stopped (see above). Try again: {sys.executable} src/press/install.py")
     (venv / "installed").write_text(wanted(root), encoding="utf-8")
+    print(f"Installed in {time.time() - started:.0f} s.", flush=True)
 
 
 if __name__ == "__main__":
