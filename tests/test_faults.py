@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from tiny import RECORD, committed, press, start_press, write_book, write_chapter
 
+from press import run
+from press.__main__ import main
+
 DATA = Path(__file__).parents[1] / "book" / "data"
 READ = "from helpers import records\n\npersons, visits = records.read()"
 
@@ -39,6 +42,12 @@ def fails(root, *arguments):
     assert outcome.returncode == 1, outcome.stdout + outcome.stderr
     assert "Traceback" not in outcome.stderr
     return outcome.stderr.strip()
+
+
+def quickly(root, monkeypatch, *arguments):
+    """The command's exit code, without a process of its own: for faults that are found before a chapter is run."""
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    return main(["--root", str(root), *arguments])
 
 
 def test_the_book_without_a_fault_is_built_verified_and_in_step(book):
@@ -112,6 +121,81 @@ def test_a_malformed_file_names_chapter_file_and_value(book):
     assert told.startswith("book/one.md:17, cell [1] failed at its line 3: persons, visits = records.read()")
     assert "persons-SYNTHETIC.csv" in told
     assert "row 4, column sex: found femal" in told
+
+
+DAMAGED = "book/one.ipynb is not a notebook: it is damaged, or a merge left its marks in it. Put it back as it was "
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("book/one.ipynb", '{"cells": [', DAMAGED),
+        ("book/one.ipynb", "[]", DAMAGED),
+        ("book/one.ipynb", "<<<<<<< HEAD\n{}\n", DAMAGED),
+        (
+            "book/results.json",
+            '{"answer": ',
+            "{root}/book/results.json is not what `make update` wrote (Expecting value",
+        ),
+        (
+            "book/results.json",
+            "[]",
+            "{root}/book/results.json is not what `make update` wrote (it is not a table of keys",
+        ),
+        (
+            "book/results.json",
+            '{"answer": {}}',
+            "{root}/book/results.json is not what `make update` wrote (an entry has",
+        ),
+        ("_toc.yml", "root: [book", "{root}/_toc.yml:1 is not YAML: expected ',' or ']'"),
+        ("_toc.yml", "format: jb-book\n", "_toc.yml is no table of contents: it needs `root:`"),
+        ("_config.yml", "title: 'x", "{root}/_config.yml:1 is not YAML: found unexpected end of stream"),
+        ("book/one.md", "---\njupytext: [\n---\n", "book/one.md:3 is not YAML: "),
+        (
+            "book/one.md",
+            "```{code-cell}\n:tags: [a\n\n1\n```\n",
+            "book/one.md: Code cell 0 at line 1 could not be read",
+        ),
+        ("book/one.md", "# Caf\udce9\n", "{root}/book/one.md:1 is not UTF-8. Save the file in that encoding."),
+    ],
+)
+def test_a_damaged_file_is_named_and_left_alone(book, name, content, told, capsys, monkeypatch):
+    path = book / name
+    kept = path.read_bytes()
+    path.write_bytes(content.encode("utf-8", "surrogateescape"))
+    before = committed(book)
+    try:
+        assert quickly(book, monkeypatch, "book") == 1
+        assert capsys.readouterr().err.strip().startswith(told.replace("{root}", str(book)))
+        assert committed(book) == before
+    finally:
+        path.write_bytes(kept)
+
+
+def test_a_damaged_copy_under_build_is_run_again(book, monkeypatch):
+    (book / "_build" / "run" / "book" / "one.ipynb").write_text('{"cells": [')
+    assert press(book, "book").returncode == 0
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch, capsys):
+    write_book(tmp_path, one=["# One"])
+    (tmp_path / "_build").write_text("a file, not a folder")
+    assert quickly(tmp_path, monkeypatch, "book") == 1
+    assert capsys.readouterr().err == f"\n{tmp_path}/_build/ipython: Not a directory\n"
+
+
+def test_an_update_that_stops_half_way_leaves_all_files_as_they_were(book, monkeypatch):
+    write_chapter(book, "one", ["# One, edited", RECORD])
+    (book / "README.md").write_text("<!--num:anwser-->42<!--/num-->\n")
+    before = committed(book)
+    assert fails(book, "update").startswith("README.md: unknown number 'anwser'")
+    assert committed(book) == before
+    (book / "README.md").unlink()
+
+
+def test_a_readers_own_data_do_not_come_into_the_book(book, monkeypatch, tmp_path):
+    monkeypatch.setenv("HELPERS_DATA", str(tmp_path))
+    assert run.environment(book)["HELPERS_DATA"] == str(book / "book" / "data")
 
 
 def test_a_key_recorded_twice_names_both_places(book):

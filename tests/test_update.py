@@ -61,6 +61,11 @@ def test_a_number_that_prints_otherwise_is_not_equivalent():
     assert not equivalent(number(0.9499999999), number(0.95000000001))
 
 
+def test_a_damaged_figure_is_not_like_another():
+    assert not alike(b"no figure", shifted(0, 0))
+    assert not alike(shifted(0, 0)[:60], shifted(0, 0))
+
+
 def test_other_text_is_not_equivalent():
     printed = [[v4.new_output("stream", name="stdout", text=text)] for text in ("1\n", "2\n")]
     shown = [[v4.new_output("display_data", {"text/html": f"<b>{text}</b>"})] for text in ("1", "2")]

@@ -20,10 +20,17 @@ def main(arguments: list[str] | None = None) -> int:
     options.pytest = further
     try:
         root = (options.root or _root()).resolve()
+        if not (root / "_toc.yml").exists():
+            raise BookError(f"{root / '_toc.yml'} does not exist.")
         os.environ.update(_environment(root))
         return COMMANDS[options.command](root, options)
     except BookError as failure:
         print(f"\n{failure}", file=sys.stderr)
+        return 1
+    except OSError as error:  # a folder that cannot be written, a full disk
+        if error.filename is None:
+            raise
+        print(f"\n{error.filename}: {error.strerror}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nInterrupted. The committed files are as they were.", file=sys.stderr)
@@ -64,10 +71,12 @@ def _environment(root: Path) -> dict[str, str]:
 
 def book(root: Path, options: argparse.Namespace) -> int:
     from press.build import build
-    from press.chapters import chapters, difference, pages
+    from press.chapters import chapters, difference, pages, read_results
     from press.gather import dumps, gather
     from press.run import run
+    from press.verify import Report, compare
 
+    committed = read_results(root) if (root / "book" / "results.json").exists() else {}
     clock = [time.perf_counter()]
     listed = chapters(root)
     notebooks = run(root, listed, options.fresh)
@@ -78,22 +87,14 @@ def book(root: Path, options: argparse.Namespace) -> int:
     behind = [chapter.name for chapter in listed if chapter.notebook.exists() and difference(chapter)]
     if behind:
         print(f"Text and notebook are not in step: {', '.join(behind)}. Before you commit: make pair")
-    changed = _changed(root, results)
-    if changed:
-        print(f"{changed} numbers are not those of book/results.json: see make verify, make update")
+    changes = Report()
+    compare(changes, committed, results)
+    if changes.mismatches:
+        print(f"{len(changes.mismatches)} numbers are not those of book/results.json: see make verify, make update")
     ran, built = clock[1] - clock[0], clock[2] - clock[1]
     print(f"{len(pages(root))} pages, {len(results)} numbers. Chapters {ran:.1f} s, site {built:.1f} s.")
     print(index)
     return 0
-
-
-def _changed(root: Path, results: dict[str, dict]) -> int:
-    """How many numbers differ from the committed ones."""
-    from press.verify import Report, compare
-
-    path, report = root / "book" / "results.json", Report()
-    compare(report, json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}, results)
-    return len(report.mismatches)
 
 
 def test(root: Path, options: argparse.Namespace) -> int:

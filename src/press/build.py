@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from nbformat import NotebookNode
 
 from press import BookError
-from press.chapters import Chapter, dump, lines, pages, read_text
+from press.chapters import Chapter, dump, lines, pages, read_text, read_yaml
 
 INDEX = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>The book</title>
@@ -60,6 +60,7 @@ def stage(root: Path, notebooks: dict[str, NotebookNode], source: Path) -> None:
 
     shutil.copytree(root / "book", source / "book", ignore=skip)
     for name in ("_config.yml", "_toc.yml"):
+        read_yaml(root / name)  # a fault in it has one message
         shutil.copy(root / name, source / name)
     for name, nb in notebooks.items():
         text = Chapter(root, name).text

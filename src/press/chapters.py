@@ -17,6 +17,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 import yaml
+from jupytext.myst import MystMetadataParsingError
 from nbformat import NotebookNode
 
 from press import BookError
@@ -84,9 +85,11 @@ def chapters(root: Path) -> list[Chapter]:
 
 
 def _listed(root: Path) -> Iterator[str]:
-    toc = yaml.safe_load(read_text(root / "_toc.yml"))
-    yield toc["root"]
-    yield from _entries(toc)
+    try:
+        toc = read_yaml(root / "_toc.yml")
+        return [toc["root"], *_entries(toc)]
+    except (AttributeError, KeyError, TypeError):
+        raise BookError("_toc.yml is no table of contents: it needs `root:` and lists of `- file: NAME`.") from None
 
 
 def _entries(node: dict) -> Iterator[str]:
@@ -177,8 +180,14 @@ def keep_outputs(current: NotebookNode, before: NotebookNode) -> NotebookNode:
 
 
 def stored(chapter: Chapter) -> NotebookNode:
-    """The committed notebook, with its outputs."""
-    return _identified(nbformat.read(chapter.notebook, as_version=4))
+    """The committed notebook, with its outputs. Raises BookError if the file is not one."""
+    nb = read_notebook(chapter.notebook)
+    if nb is None:
+        raise BookError(
+            f"{chapter.name}.ipynb is not a notebook: it is damaged, or a merge left its marks in it. "
+            f"Put it back as it was committed (git checkout), or delete it and `make update`."
+        )
+    return _identified(nb)
 
 
 def store(chapter: Chapter, nb: NotebookNode, executed: str) -> None:
@@ -189,7 +198,12 @@ def store(chapter: Chapter, nb: NotebookNode, executed: str) -> None:
 
 
 def _from_text(chapter: Chapter) -> NotebookNode:
-    return _bare(jupytext.reads(read_text(chapter.text), fmt=TEXT))
+    try:
+        return _bare(jupytext.reads(read_text(chapter.text), fmt=TEXT))
+    except MystMetadataParsingError as error:  # jupytext's first line says which cell and where
+        raise BookError(f"{chapter.name}.md: {str(error).splitlines()[0]}") from None
+    except yaml.YAMLError as error:
+        raise BookError(f"{chapter.name}.md{_fault(error)}") from None
 
 
 def _bare(nb: NotebookNode) -> NotebookNode:
@@ -263,6 +277,47 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise BookError(f"{path} does not exist.") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise BookError(f"{path}:{line} is not UTF-8. Save the file in that encoding.") from None
+
+
+def read_yaml(path: Path) -> dict:
+    try:
+        return yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
+        raise BookError(f"{path}{_fault(error)}") from None
+
+
+def _fault(error: yaml.YAMLError) -> str:
+    """Line and reason of what cannot be read as YAML, for the end of a file's name."""
+    mark = getattr(error, "problem_mark", None)
+    return f"{f':{mark.line + 1}' if mark else ''} is not YAML: {getattr(error, 'problem', None) or error}"
+
+
+def read_results(root: Path) -> dict[str, dict]:
+    """The committed `book/results.json`."""
+    path = root / "book" / "results.json"
+    try:
+        results = json.loads(read_text(path))
+        if all("value" in entry for entry in results.values()):
+            return results
+        reason = "an entry has no value"
+    except (AttributeError, TypeError):
+        reason = "it is not a table of keys"
+    except ValueError as error:
+        reason = str(error)
+    raise BookError(f"{path} is not what `make update` wrote ({reason}). Mend: make update")
+
+
+def read_notebook(path: Path) -> NotebookNode | None:
+    """The notebook at `path`; None if the file is damaged."""
+    faults: dict = {}
+    try:
+        nb = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4, capture_validation_error=faults)
+    except (AttributeError, KeyError, ValueError):  # not UTF-8, not JSON, or not a notebook's
+        return None
+    return None if faults else nb
 
 
 def write(path: Path, text: str) -> None:

@@ -1,12 +1,11 @@
 """What must hold of the committed notebooks and of `results.json`: `make test` asks, and says how to mend it."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from nbformat import NotebookNode
 
-from press.chapters import Chapter, difference, fingerprint, read_text, stored
+from press.chapters import Chapter, difference, fingerprint, read_results, stored
 from press.gather import entries, gather
 from press.run import FIGURE, images
 
@@ -62,7 +61,7 @@ def _has_numbers(cell: NotebookNode) -> bool:
 
 def stale_results(root: Path, chapters: list[Chapter]) -> list[str]:
     """Keys whose entry in `book/results.json` is not what the committed notebooks record."""
-    committed = json.loads(read_text(root / "book" / "results.json"))
+    committed = read_results(root)
     recorded = gather({chapter.name: stored(chapter) for chapter in chapters if chapter.notebook.exists()})
     differing = [
         key for key in sorted(committed.keys() | recorded.keys()) if _said(committed, key) != _said(recorded, key)

@@ -9,7 +9,6 @@ import sys
 import time
 from pathlib import Path
 
-import nbformat
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -17,7 +16,7 @@ from nbformat import NotebookNode
 from tqdm import tqdm
 
 from press import BookError
-from press.chapters import Chapter, dump, fingerprint, keep_outputs, read, write
+from press.chapters import Chapter, dump, fingerprint, keep_outputs, read, read_notebook, write
 
 TIMEOUT = 600  # seconds a cell may take
 FIGURE = 150_000  # bytes a figure may take in a notebook
@@ -29,6 +28,8 @@ def environment(root: Path) -> dict[str, str]:
     return {
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "PYTHONUTF8": "1",
+        "HELPERS_DATA": str(root / "book" / "data"),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "MPLCONFIGDIR": str(build / "matplotlib"),
         "IPYTHONDIR": str(build / "ipython"),
@@ -84,10 +85,8 @@ def _copy(chapter: Chapter) -> Path:
 
 
 def _kept(chapter: Chapter, executed: str) -> NotebookNode | None:
-    if not _copy(chapter).exists():
-        return None
-    nb = nbformat.read(_copy(chapter), as_version=4)
-    return nb if nb.metadata["press"]["executed"] == executed else None
+    nb = read_notebook(_copy(chapter)) if _copy(chapter).exists() else None
+    return nb if nb and nb.metadata.get("press", {}).get("executed") == executed else None
 
 
 async def _run_all(waiting: dict[Chapter, NotebookNode], finish, failures: list[str], jobs: int) -> None:

@@ -26,9 +26,18 @@ def update(root: Path, chapters: list[Chapter], fresh: bool = False) -> list[str
     """
     files = [path for chapter in chapters for path in (chapter.text, chapter.notebook)]
     files += [root / "book" / "results.json", root / "README.md"]
-    before = {path: _bytes(path) for path in files}
     executed = run(root, chapters, fresh)
-    gather(executed)  # a key recorded twice fails here, before anything is written
+    before = {path: _bytes(path) for path in files}
+    try:
+        _rewrite(root, chapters, executed)
+    except BaseException:  # a key that is recorded twice, Ctrl-C: all files are rewritten, or none
+        for path, content in before.items():
+            path.write_bytes(content) if content else path.unlink(missing_ok=True)
+        raise
+    return [str(path.relative_to(root)) for path in files if _bytes(path) != before[path]]
+
+
+def _rewrite(root: Path, chapters: list[Chapter], executed: dict[str, NotebookNode]) -> None:
     for chapter in chapters:
         sync(chapter)
     for chapter in chapters:
@@ -39,7 +48,6 @@ def update(root: Path, chapters: list[Chapter], fresh: bool = False) -> list[str
     notebooks = {chapter.name: stored(chapter) for chapter in computed(root) if chapter.notebook.exists()}
     write(root / "book" / "results.json", dumps(gather(notebooks)))
     _readme(root)
-    return [str(path.relative_to(root)) for path in files if _bytes(path) != before[path]]
 
 
 def keep_equivalent(new: NotebookNode, old: NotebookNode) -> None:
@@ -91,8 +99,11 @@ def _same_figure(stored: NotebookNode, rerun: NotebookNode) -> bool:
 
 
 def alike(stored: bytes, rerun: bytes) -> bool:
-    """Whether two PNGs differ by at most 2/255 a channel, in under 0.5 % of the pixels."""
-    ours, theirs = (np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"), dtype=int) for png in (stored, rerun))
+    """Whether two PNGs differ by at most 2/255 a channel, in under 0.5 % of the pixels; not if one cannot be read."""
+    try:
+        ours, theirs = (np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"), dtype=int) for png in (stored, rerun))
+    except (OSError, SyntaxError):  # what Pillow says of a damaged file
+        return False
     if ours.shape != theirs.shape:
         return False
     off = np.abs(ours - theirs).max(axis=-1)

@@ -8,7 +8,7 @@ from nbformat import NotebookNode
 
 from helpers import ledger
 from press import BookError
-from press.chapters import Chapter, read_text, stored
+from press.chapters import Chapter, read_results, read_text, stored
 from press.gather import gather
 from press.run import images, run
 from press.update import alike
@@ -56,7 +56,7 @@ def verify(root: Path, chapters: list[Chapter]) -> Report:
     BookError
         A chapter does not run, or nothing is committed to compare with.
     """
-    committed = json.loads(read_text(root / "book" / "results.json"))
+    committed = read_results(root)
     for chapter in chapters:
         if not chapter.notebook.exists():
             raise BookError(
