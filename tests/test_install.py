@@ -101,6 +101,14 @@ def test_an_environment_whose_making_was_interrupted_is_made_anew(project, monke
     assert made == [project / ".venv"]
 
 
+def test_a_folder_where_no_environment_can_be_made_is_named(project, capsys):
+    (project / ".venv").write_text("a file, not a folder")
+    assert install.main(project) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"{project / '.venv'} could not be made. Delete that folder and try again. Python says: ")
+    assert said.count("\n") == 1
+
+
 def test_an_interrupted_installation_says_so_in_one_line(project, monkeypatch, capsys):
     def interrupted(root, venv):
         raise KeyboardInterrupt

@@ -77,8 +77,11 @@ def create(venv: Path, command: "list[str]") -> None:
     if not has(command, "venv", "ensurepip"):
         major, minor = version_of(command)
         raise Missing(f"Python cannot make virtual environments here: sudo apt install python{major}.{minor}-venv")
-    if subprocess.run([*command, "-m", "venv", "--clear", str(venv)], check=False).returncode:
-        raise Missing(f"{venv} could not be made (see above). Delete that folder and try again.")
+    make = [*command, "-m", "venv", "--clear", str(venv)]
+    made = subprocess.run(make, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    if made.returncode:
+        said = made.stdout.decode("utf-8", "replace").strip()
+        raise Missing(f"{venv} could not be made. Delete that folder and try again. Python says: {said}")
 
 
 def inside(venv: Path) -> Path:
