@@ -16,6 +16,11 @@ def test_a_small_p_is_printed_as_a_bound_and_others_without_the_leading_zero():
     assert tables.show(1.0, "p") == "1.000"
 
 
+def test_a_table_shows_at_most_four_significant_digits():
+    frame = pd.DataFrame({"x": [14.716, 2557.7, 0.2341, -208.0, 1.0]})
+    assert tables.printed(frame, {"x": ".3f"})["x"].tolist() == ["14.72", "2558", "0.234", "−208.0", "1.000"]
+
+
 def test_missing_cells_are_blank_and_columns_are_renamed():
     frame = pd.DataFrame({"mean": [1.234, None]}, index=["a", "b"])
     assert tables.printed(frame, {"mean": ".1f"}, {"mean": "Mean"}).to_dict() == {"Mean": {"a": "1.2", "b": ""}}

@@ -3,6 +3,8 @@
 What leaves here is for reading: at most 4 significant digits, a true minus sign, intervals in brackets.
 """
 
+import math
+import re
 from collections.abc import Mapping
 
 import pandas as pd
@@ -18,10 +20,18 @@ def show(value: float, format: str) -> str:
     return text.replace("-", "−") if "e" not in text else text
 
 
+def brief(value: float, format: str) -> str:
+    """`show`, less the decimals beyond 4 significant digits: 14.716 at `.3f` is 14.72, 2557.7 at `.1f` is 2558."""
+    decimals = re.fullmatch(r"\.(\d)f", format)
+    if decimals and abs(value) >= 1:
+        format = f".{min(int(decimals[1]), max(3 - int(math.log10(abs(value))), 0))}f"
+    return show(value, format)
+
+
 def printed(frame: pd.DataFrame, formats: Mapping[str, str], names: Mapping[str, str] | None = None) -> pd.DataFrame:
     """The columns of `formats` as text, blank where missing, headed by `names` (column -> heading)."""
     text = {
-        column: [("" if pd.isna(value) else show(value, format)) for value in frame[column]]
+        column: [("" if pd.isna(value) else brief(value, format)) for value in frame[column]]
         for column, format in formats.items()
     }
     return pd.DataFrame(text, index=frame.index).rename(columns=dict(names or {}))
@@ -34,10 +44,10 @@ def estimates(frame: pd.DataFrame, format: str = ".2f") -> pd.DataFrame:
     """
     return pd.DataFrame(
         {
-            "estimate": [show(value, format) for value in frame["estimate"]],
-            "standard error": [show(value, format) for value in frame["std_error"]],
+            "estimate": [brief(value, format) for value in frame["estimate"]],
+            "standard error": [brief(value, format) for value in frame["std_error"]],
             "95 % interval": [
-                f"[{show(low, format)}, {show(high, format)}]"
+                f"[{brief(low, format)}, {brief(high, format)}]"
                 for low, high in zip(frame["conf_low"], frame["conf_high"], strict=True)
             ],
             "p": [show(value, "p") for value in frame["p"]],
