@@ -53,13 +53,11 @@ class Parameters:
     comorbid: float = _set(0.51, "share of all", "published", "kelly2013")
     ages: tuple[float, ...] = _set(
         (0.12, 0.19, 0.25, 0.205, 0.13, 0.06, 0.045),
-        "share of all aged 18, 19, ... 24",
+        "share aged 18, 19, ... 24",
         "calibrated",
-        "kelly2014: mean 20.4, SD 1.6",
+        "kelly2014: 20.4 (SD 1.6)",
     )
-    any_attendance: tuple[float, ...] = _set(
-        (0.36, 0.89, 0.82, 0.76), "share of those seen at the wave", "published", "kelly2013"
-    )
+    any_attendance: tuple[float, ...] = _set((0.36, 0.89, 0.82, 0.76), "share of those seen", "published", "kelly2013")
     mean_attendance: tuple[float, ...] = _set(
         (0.0, 3.0, 0.0, 1.15), "meetings a week (0: left free)", "calibrated", "kelly2013: about 3; just over 1"
     )
@@ -144,9 +142,7 @@ class Parameters:
     involvement_alliance: float = _set(0.3, "SD for 1 SD", "assumed", "positive control")
     involvement_alliance_change: float = _set(0.0, "SD for 1 SD, 3 to 12 months", "assumed", "not a finding")
     involvement_precision: float = _set(12.0, "beta-binomial precision", "assumed", "none published")
-    activity_ease: tuple[float, ...] = _set(
-        (1.2, 0.2, 0.3, 0.0, -0.9, 0.6), "log weight of each activity", "assumed", "none published"
-    )
+    activity_ease: tuple[float, ...] = _set((1.2, 0.2, 0.3, 0.0, -0.9, 0.6), "log weight", "assumed", "none published")
 
     # who is missed: at random given the last PDA that was observed
     seen_level: tuple[float, ...] = _set((1.95, 1.4, 1.1), "log odds", "assumed", "retention not published")
@@ -414,10 +410,14 @@ def write(folder: Path, parameters: Parameters | None = None, seed: int = SEED) 
     """
     frames = simulate(parameters or Parameters(), np.random.default_rng(seed))
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{name}-SYNTHETIC.csv" for name in ("persons", "visits", "truth")]
-    for frame, path in zip(frames, paths, strict=True):
+    for frame, path in zip(frames, files(folder), strict=True):
         frame.to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
-    return paths
+    return files(folder)
+
+
+def files(folder: Path) -> list[Path]:
+    """The paths of a cohort's three files in `folder`."""
+    return [folder / f"{name}-SYNTHETIC.csv" for name in ("persons", "visits", "truth")]
 
 
 def population(parameters: Parameters, n: int, rng: Generator) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
