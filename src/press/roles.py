@@ -136,7 +136,7 @@ def _anchor(target: str, *children: nodes.Node) -> nodes.inline:
 class ClaimsTable(SphinxDirective):
     """The nine claims: model and coefficient, estimate with interval, p, the truth, recovered or not."""
 
-    HEAD = ("Claim", "Coefficient (unit)", "Estimate [95 % interval]", "p", "True effect; limit", "As built in")
+    HEAD = ("Claim", "Coefficient (unit)", "Estimate [95 % interval]", "p", "True effect", "Limit", "As built in")
 
     def run(self) -> list[nodes.Node]:
         ids = [f"num-{key}" for key in ("claims.n", "claims.recovered") if key in self.env.press_results]
@@ -152,7 +152,8 @@ class ClaimsTable(SphinxDirective):
             [nodes.literal(text=claim.model), f" {claim.term.replace(':', ' × ')}", f" ({unit})" if unit else ""],
             [estimate, " ", nodes.inline("", "", *_nodes(["[", low, ", ", high, "]"]), classes=["press-interval"])],
             p,
-            [self.number(f"truth.{claim.key}.causal"), "; ", self.number(f"truth.{claim.key}.limit")],
+            self.number(f"truth.{claim.key}.causal"),
+            self.number(f"truth.{claim.key}.limit"),
             self.verdict(claim),
         ]
 
