@@ -67,9 +67,7 @@ class Parameters:
     candidates: int = _set(40, "lives drawn for each person", "assumed", "enough to meet every count")
 
     # the recall window
-    window: tuple[int, ...] = _set(
-        (90, 90, 90, 90), "days", "assumed", "not published; (90, 90, 91, 183) would be 'since the last interview'"
-    )
+    window: tuple[int, ...] = _set((90, 90, 90, 90), "days", "assumed", "90, 90, 91, 183: since the last interview")
 
     # who has a sponsor, how often in contact, how strong the alliance
     sponsor_level: tuple[float, ...] = _set((0.66, 0.2, -0.3), "log odds", "assumed", "wave by wave unknown")
@@ -320,6 +318,7 @@ def truth(parameters: Parameters, rng: Generator, n: int = 200_000, batches: int
 
 def _effects(p: Parameters, lives: Lives) -> dict[str, float]:
     months = np.array(FOLLOW_UPS) - MEAN_FOLLOW_UP
+    ratio = lambda gain, width, where: gain[where].sum() / width[where].sum()
     contact = 7 * lives["potential_contact"] / np.array(p.window)
     alliance, sponsor = lives["potential_alliance"], lives["sponsor"]
     effects = {}
@@ -335,18 +334,14 @@ def _effects(p: Parameters, lives: Lives) -> dict[str, float]:
         for w in waves:
             c, a = contact[:, w], alliance[:, w]
             low, high = np.clip(c - p.contact_scale / 2, 0, 7), np.clip(c + p.contact_scale / 2, 0, 7)
-            by_contact.append(_slope(mean(w, 1, high, a) - mean(w, 1, low, a), high - low, sponsor[:, w]))
+            by_contact.append(ratio(mean(w, 1, high, a) - mean(w, 1, low, a), high - low, sponsor[:, w]))
             low, high = np.clip(a - p.alliance_scale / 2, *SAI_RANGE), np.clip(a + p.alliance_scale / 2, *SAI_RANGE)
-            by_alliance.append(_slope(mean(w, 1, c, high) - mean(w, 1, c, low), high - low, sponsor[:, w]))
+            by_alliance.append(ratio(mean(w, 1, c, high) - mean(w, 1, c, low), high - low, sponsor[:, w]))
         for predictor, by_wave in (("contact", by_contact), ("alliance", by_alliance)):
             slope, average = np.polyfit(months, by_wave, 1, w=np.sqrt(weights))
             effects[f"{predictor}_{outcome}_average"] = average
             effects[f"{predictor}_{outcome}_interaction"] = slope
     return effects
-
-
-def _slope(difference: np.ndarray, width: np.ndarray, where: np.ndarray) -> float:
-    return difference[where].sum() / width[where].sum()
 
 
 def _built_in(p: Parameters) -> dict[str, float]:

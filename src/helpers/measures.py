@@ -68,12 +68,17 @@ def score(persons: pd.DataFrame, visits: pd.DataFrame) -> pd.DataFrame:
     scores["attendance"] = WEEK * visits["meetings"] / window
     scores["involvement"] = visits[list(study.ACTIVITY_ITEMS)].sum(axis=1, skipna=False)
     scores["involvement_full"] = visits[list(study.INVOLVEMENT_ITEMS)].sum(axis=1, skipna=False)
-    scores["pda"] = 100 * visits["abstinent_days"] / window
+    scores["pda"] = pda(visits["abstinent_days"], window)
     entry = scores[scores["wave"] == 0].set_index("person")
     for outcome in study.OUTCOMES:
         scores[f"{outcome}_0"] = entry[outcome].reindex(scores["person"]).to_numpy()
     scores["complete"] = (scores["has_sponsor"] == 1) & scores["contact"].notna() & scores["alliance"].notna()
     return scores
+
+
+def pda(abstinent_days: pd.Series, window_days: pd.Series | int) -> pd.Series:
+    """Percent days abstinent, 100 abstinent_days / window_days, one a visit; blank where either is."""
+    return 100 * abstinent_days / window_days
 
 
 def sai_items(visits: pd.DataFrame, wave: int) -> pd.DataFrame:
