@@ -115,7 +115,7 @@ def test_a_changed_number_is_rewritten_in_notebook_and_results(rerun):
 def test_the_notebook_keeps_the_hash_of_what_was_executed_and_no_timing(rerun):
     rerun(number(42.0))
     metadata = nbformat.read(rerun.chapter.notebook, as_version=4).metadata
-    assert set(metadata["press"]) == {"cells", "executed"}
+    assert set(metadata["press"]) == {"cells", "executed", "figures"}
     assert metadata["language_info"] == {"name": "python", "pygments_lexer": "ipython3"}
 
 

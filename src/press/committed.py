@@ -5,7 +5,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from press.chapters import Chapter, difference, fingerprint, read_results, stored
+from press.chapters import Chapter, difference, figures, fingerprint, read_results, stored
 from press.gather import entries, gather
 from press.run import FIGURE, images
 
@@ -23,6 +23,8 @@ def problems(chapter: Chapter) -> list[str]:
         found.append(
             f"{chapter.name}.ipynb: its code, the helpers, the data or the lock have changed. Mend: make update"
         )
+    if nb.metadata.get("press", {}).get("figures") != figures(nb):
+        found.append(f"{chapter.name}.ipynb: a figure is not the one that was stored. Mend: make update")
     return found
 
 
