@@ -27,6 +27,8 @@ from helpers.study import (
 )
 
 SEED = 162_064  # the paper's volume and first page, fixed before any model was fitted
+PDA_CENTRE, PDA_STEP = 50, 25  # PDA points: from where, and by what step, an earlier PDA counts in log odds
+SHIFT = 0.5  # SDs up and down by which a predictor is set for its causal truth
 Lives = dict[str, np.ndarray]  # person arrays have shape (n,), visit arrays (n, 4 waves)
 
 
@@ -217,7 +219,7 @@ def live(p: Parameters, n: int, rng: Generator) -> Lives:
         if wave == 0:
             seen, sponsor = np.ones(n, bool), np.zeros(n, bool)
         else:
-            seen = _happens(p.seen_level[wave - 1] + p.seen_outcome * (known - 50) / 25, rng)
+            seen = _happens(p.seen_level[wave - 1] + p.seen_outcome * (known - PDA_CENTRE) / PDA_STEP, rng)
             sponsor = _happens(
                 p.sponsor_level[wave - 1] + p.sponsor_propensity * u + p.sponsor_tendency * person["sponsor_tendency"],
                 rng,
@@ -230,7 +232,7 @@ def live(p: Parameters, n: int, rng: Generator) -> Lives:
                 + p.contact_propensity * u
                 + p.contact_between * person["contact_tendency"]
                 + p.contact_within * rng.standard_normal(n)
-                + p.contact_feedback * (last - 50) / 25
+                + p.contact_feedback * (last - PDA_CENTRE) / PDA_STEP
             ),
         )
         alliance = np.clip(person["alliance"] + p.alliance_within * rng.standard_normal(n), *SAI_RANGE)
@@ -298,7 +300,7 @@ def truth(parameters: Parameters, rng: Generator, n: int = 200_000, batches: int
     """The causal effects on the scale the models report, by setting the predictor in a generated cohort of `n`.
 
     Population: sponsored visits at the follow-ups, seen or missed (having a sponsor: every follow-up visit). At each
-    wave the effect is the mean of [mu(x + h) - mu(x - h)] / 2h with h half an SD, x held in its range; the average
+    wave the effect is the mean of [mu(x + h) - mu(x - h)] / 2h with h = SHIFT SDs, x held in its range; the average
     effect and the interaction are the intercept and slope of its weighted line over months - 7. Having a sponsor:
     the mean of mu(1) - mu(0), contact and alliance being what they would be.
 
@@ -318,27 +320,23 @@ def truth(parameters: Parameters, rng: Generator, n: int = 200_000, batches: int
 
 def _effects(p: Parameters, lives: Lives) -> dict[str, float]:
     months = np.array(FOLLOW_UPS) - MEAN_FOLLOW_UP
-    ratio = lambda gain, width, where: gain[where].sum() / width[where].sum()
-    contact = 7 * lives["potential_contact"] / np.array(p.window)
-    alliance, sponsor = lives["potential_alliance"], lives["sponsor"]
+    sponsor, waves = lives["sponsor"], range(1, len(WAVES))
+    values = {"contact": 7 * lives["potential_contact"] / np.array(p.window), "alliance": lives["potential_alliance"]}
+    reach = {"contact": (SHIFT * p.contact_scale, 0, 7), "alliance": (SHIFT * p.alliance_scale, *SAI_RANGE)}
     effects = {}
     for outcome in OUTCOMES:
-        mean = lambda w, h, c, a, o=outcome: expected(p, o, w, h, c, a, lives)
-        waves = range(1, len(WAVES))
-        gain = [
-            np.mean(mean(w, 1, contact[:, w], alliance[:, w]) - mean(w, 0, contact[:, w], alliance[:, w]))
-            for w in waves
-        ]
+        mean = lambda w, h, at, o=outcome: expected(p, o, w, h, at["contact"], at["alliance"], lives)
+        asked = [{predictor: value[:, w] for predictor, value in values.items()} for w in range(len(WAVES))]
+        gain = [np.mean(mean(w, 1, asked[w]) - mean(w, 0, asked[w])) for w in waves]
         effects[f"has_sponsor_{outcome}_average"] = np.mean(gain)
-        by_contact, by_alliance, weights = [], [], sponsor[:, 1:].sum(0)
-        for w in waves:
-            c, a = contact[:, w], alliance[:, w]
-            low, high = np.clip(c - p.contact_scale / 2, 0, 7), np.clip(c + p.contact_scale / 2, 0, 7)
-            by_contact.append(ratio(mean(w, 1, high, a) - mean(w, 1, low, a), high - low, sponsor[:, w]))
-            low, high = np.clip(a - p.alliance_scale / 2, *SAI_RANGE), np.clip(a + p.alliance_scale / 2, *SAI_RANGE)
-            by_alliance.append(ratio(mean(w, 1, c, high) - mean(w, 1, c, low), high - low, sponsor[:, w]))
-        for predictor, by_wave in (("contact", by_contact), ("alliance", by_alliance)):
-            slope, average = np.polyfit(months, by_wave, 1, w=np.sqrt(weights))
+        for predictor, (shift, least, most) in reach.items():
+            by_wave = []
+            for w in waves:
+                where, x = sponsor[:, w], asked[w][predictor]
+                low, high = np.clip(x - shift, least, most), np.clip(x + shift, least, most)
+                change = mean(w, 1, asked[w] | {predictor: high}) - mean(w, 1, asked[w] | {predictor: low})
+                by_wave.append(change[where].sum() / (high - low)[where].sum())
+            slope, average = np.polyfit(months, by_wave, 1, w=np.sqrt(sponsor[:, 1:].sum(0)))
             effects[f"{predictor}_{outcome}_average"] = average
             effects[f"{predictor}_{outcome}_interaction"] = slope
     return effects
