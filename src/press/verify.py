@@ -64,11 +64,12 @@ def verify(root: Path, chapters: list[Chapter]) -> Report:
             )
     rerun = run(root, chapters, fresh=True)
     report = Report()
-    compare(report, committed, gather(rerun))
+    results = gather(rerun)
+    compare(report, committed, results)
     for chapter in chapters:
         compare_figures(report, chapter, stored(chapter), rerun[chapter.name])
     if (root / REFERENCE).exists():
-        compare_lme4(report, json.loads(read_text(root / REFERENCE)), gather(rerun))
+        compare_lme4(report, json.loads(read_text(root / REFERENCE)), results)
     return report
 
 
