@@ -179,6 +179,9 @@ def test_a_figure_edited_by_hand_is_named(chapter):
     another = nbformat.v4.new_output("display_data", {"image/png": "iVBORw0KGgp="})
     edit_notebook(chapter, CODE, index=1, outputs=[another, table])
     assert committed.problems(chapter) == ["book/one.ipynb: a figure is not the one that was stored. Mend: make update"]
+    chapter.text.write_text(chapter.text.read_text().replace("Prose.", "More prose."))
+    sync(chapter)
+    assert [problem[-11:] for problem in committed.problems(chapter)] == ["make update"]  # make pair mends no figure
 
 
 @pytest.mark.parametrize("beside", [1, 2])

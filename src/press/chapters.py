@@ -166,7 +166,9 @@ def sync(chapter: Chapter) -> str:
         current = _from_text(chapter)
     if ahead and chapter.notebook.exists():
         before = stored(chapter)
-        store(chapter, keep_outputs(current, before), before.metadata.get("press", {}).get("executed", ""))
+        kept = before.metadata.get("press", {})
+        executed = kept.get("executed", "") if kept.get("figures") == figures(before) else ""  # or an edit is blessed
+        store(chapter, keep_outputs(current, before), executed)
     return ahead
 
 
