@@ -13,21 +13,21 @@ one another and say nothing of people without a sponsor; `_all` keeps those peop
 One rule, fixed before any fit, gives the random effects: intercept and slope for every model. Where the optimum
 has a variance of zero or a correlation of one, it is kept at that rank, not refitted to a chosen structure.
 
-Each model is fitted with statsmodels (several optimisers; the best is the start) and polished by `helpers.reml`,
-which certifies the optimum. Standard errors are sqrt diag s2 (X'V^-1 X)^-1; statsmodels inverts the observed joint
-Hessian instead and differs by a few per cent at the same optimum.
+Each model is fitted by `helpers.reml` to its certified optimum, with Satterthwaite's df for tests and intervals.
+statsmodels fits the same model beside it, by several optimisers, and is judged by the criterion at its variances.
+Standard errors are sqrt diag s2 (X'V^-1 X)^-1; statsmodels inverts the observed joint Hessian instead and differs by
+a few per cent at the same optimum.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 from statsmodels.regression.mixed_linear_model import MixedLM
 
-from helpers import reml, study
+from helpers import formulas, reml, study
 
 ADJUSTED = ("entry", "female", "age")  # of every model: entry value of the outcome, sex, age
 REACHED = 0.1  # criterion within which statsmodels counts as arrived: far from what its fits of this book leave
@@ -45,6 +45,10 @@ class Specification:
     outcome: str
     sponsored: bool  # sponsored visits with contact and alliance only
     terms: tuple[str, ...]
+
+    @property
+    def formula(self) -> str:
+        return f"{self.outcome} ~ {' + '.join(self.terms)}"
 
 
 _KINDS = {
@@ -64,8 +68,9 @@ SPECIFICATIONS: dict[str, Specification] = {
 class Fit:
     """A fitted model.
 
-    table : by term: estimate, std_error, conf_low, conf_high, z, p (Wald, two-sided, normal), n_visits, n_persons,
+    table : by term: estimate, std_error, df (Satterthwaite), t, p (two-sided), conf_low, conf_high, n_visits, n_persons,
         converged (the optimum is certified), warnings (statsmodels', and what is to say of the optimum)
+    engine : the fit itself, as `reml.fit` gives it; `engine.contrast` for combinations of coefficients
     covariance : of the estimates, term by term
     random : sd_<term> of the random effects, correlation (of the first two; blank where a SD is zero), sd_residual
     rank : of the random-effects covariance; below its size the optimum stands on the boundary
@@ -78,6 +83,7 @@ class Fit:
     name: str
     outcome: str
     table: pd.DataFrame
+    engine: reml.Fit
     covariance: pd.DataFrame
     random: pd.Series
     rank: int
@@ -191,30 +197,20 @@ def hlm(
     Raises
     ------
     ValueError
-        A column that is missing, not numeric or has blanks; a term that the terms before it give; what
-        `reml.sums` raises.
+        What `reml.fit` raises.
     """
-    X, Z = design(data, ["1", *terms]).rename(columns={"1": "Intercept"}), design(data, random)
-    y = design(data, [outcome])[outcome]
-    if data[group].isna().any():
-        raise ValueError(f"column {group!r} has {data[group].isna().sum()} blanks")
-    R = np.linalg.qr(X / np.sqrt((X**2).sum()).replace(0, 1), mode="r")
-    for term in X.columns[np.abs(np.diag(R)) < reml.COLLINEAR]:
-        raise ValueError(f"term {term!r} is zero or a combination of the terms before it")
-    sums = reml.sums(y.to_numpy(), X.to_numpy(), Z.to_numpy(), data[group].to_numpy())
+    fixed = f"{outcome} ~ {' + '.join(terms) or '1'}"
+    spread = " + ".join(random if "1" in random else ("0", *random))
+    columns = formulas.Design.of(fixed, group, spread).read(data)
+    moments = reml.Moments.from_arrays(**columns)
+    found = moments.fit()
     methods = OPTIMISERS[min(len(random), 2)] if optimisers is None else optimisers
-    tried = [_statsmodels(y, X, Z, data[group], method, sums) for method in methods]
+    tried = [_statsmodels(columns, method, moments) for method in methods]
     best = min(tried, key=lambda one: one["criterion"], default=None)
-    start = best["T"] if best and np.isfinite(best["criterion"]) else None
-    found = reml.optimum(sums, start)
-    beside = pd.DataFrame(
-        {
-            "estimate": best["estimate"] if start is not None else np.nan,
-            "std_error": best["std_error"] if start is not None else np.nan,
-        },
-        index=X.columns,
-    )
-    error = np.sqrt(np.diag(found.covariance))
+    arrived = best is not None and np.isfinite(best["criterion"])
+    names = found.fixed.index
+    beside = pd.DataFrame({x: best[x] if arrived else np.nan for x in ("estimate", "std_error")}, names)
+    difference = (beside["estimate"] - found.fixed["estimate"]) / found.fixed["std_error"]
     attempts = pd.DataFrame(
         [(one["criterion"] - found.criterion, one["converged"], one["warnings"]) for one in tried],
         index=pd.Index(methods, name="optimiser"),
@@ -224,40 +220,29 @@ def hlm(
     notes = [note for one in tried for note in one["warnings"].split("; ") if note]
     if tried and not attempts["reached"].any():
         notes.append("no statsmodels fit reached the optimum")
-    if not found.certified:
+    if not found.converged:
         notes.append("the optimum is not certified")
     if found.singular:
         notes.append(f"random effects on the boundary (rank {found.rank} of {len(random)})")
     return Fit(
         name=name,
         outcome=outcome,
-        table=_table(X.columns, found, "; ".join(dict.fromkeys(notes))),
-        covariance=pd.DataFrame(found.covariance, X.columns, X.columns),
+        table=found.fixed.assign(
+            n_visits=found.n_obs,
+            n_persons=found.n_groups,
+            converged=found.converged,
+            warnings="; ".join(dict.fromkeys(notes)),
+        ),
+        engine=found,
+        covariance=found.covariance,
         random=_random(random, found),
         rank=found.rank,
         singular=found.singular,
         criterion=found.criterion,
         statsmodels=attempts,
-        beside=beside.assign(difference=(beside["estimate"] - found.beta) / error),
-        means=X.mean(),
+        beside=beside.assign(difference=difference),
+        means=pd.Series(columns["X"].mean(axis=0), names),
     )
-
-
-def design(data: pd.DataFrame, terms: Sequence[str]) -> pd.DataFrame:
-    """One column a term: `"1"` a column of ones, `a:b` a product, else the column of that name, as floats.
-
-    Raises ValueError for a column that is missing, not numeric or has blanks.
-    """
-    for part in dict.fromkeys(part for term in terms if term != "1" for part in term.split(":")):
-        if part not in data:
-            raise ValueError(f"no column {part!r}; there are {', '.join(map(str, data.columns))}")
-        if not pd.api.types.is_numeric_dtype(data[part]):
-            raise ValueError(f"column {part!r} is not numeric")
-        blank = data.index[data[part].isna()]
-        if len(blank):
-            raise ValueError(f"column {part!r} has {len(blank)} blanks, first in row {blank[0]}")
-    parts = {term: data[term.split(":")].astype(float).prod(axis=1) for term in terms if term != "1"}
-    return pd.DataFrame({term: parts[term] if term != "1" else 1.0 for term in terms}, index=data.index)
 
 
 def predict(fit: Fit, at: pd.DataFrame) -> pd.DataFrame:
@@ -271,9 +256,7 @@ def predict(fit: Fit, at: pd.DataFrame) -> pd.DataFrame:
     X = pd.DataFrame(base, index=at.index)
     for term in fit.means.index[len(base) :]:
         X[term] = X[term.split(":")].prod(axis=1)
-    estimate = X @ fit.table["estimate"]
-    half = _quantile() * np.sqrt(np.einsum("ij,jk,ik->i", X, fit.covariance, X))
-    return at.assign(estimate=estimate, conf_low=estimate - half, conf_high=estimate + half)
+    return at.join(fit.engine.contrast(X)[["estimate", "conf_low", "conf_high"]])
 
 
 def trajectories(
@@ -321,60 +304,32 @@ def _random_terms(slope: bool) -> tuple[str, ...]:
     return ("1", "time") if slope else ("1",)
 
 
-def _quantile() -> float:
-    return float(stats.norm.ppf((1 + study.CONFIDENCE) / 2))
-
-
-def _table(terms: pd.Index, found: reml.Optimum, notes: str) -> pd.DataFrame:
-    error = np.sqrt(np.diag(found.covariance))
-    z = found.beta / error
-    return pd.DataFrame(
-        {
-            "estimate": found.beta,
-            "std_error": error,
-            "conf_low": found.beta - _quantile() * error,
-            "conf_high": found.beta + _quantile() * error,
-            "z": z,
-            "p": 2 * stats.norm.sf(np.abs(z)),
-            "n_visits": found.n_obs,
-            "n_persons": found.n_groups,
-            "converged": bool(found.certified),
-            "warnings": notes,
-        },
-        index=pd.Index(terms, name="term"),
-    )
-
-
-def _random(terms: Sequence[str], found: reml.Optimum) -> pd.Series:
-    sd = np.sqrt(np.diag(found.random_cov))
+def _random(terms: Sequence[str], found: reml.Fit) -> pd.Series:
+    covariance = found.random_cov.to_numpy()
+    sd = np.sqrt(np.diag(covariance))
     values = {f"sd_{'intercept' if term == '1' else term}": value for term, value in zip(terms, sd, strict=True)}
     if len(terms) > 1:
-        correlation = found.random_cov[0, 1] / (sd[0] * sd[1]) if sd[0] * sd[1] > 0 else np.nan
+        correlation = covariance[0, 1] / (sd[0] * sd[1]) if sd[0] * sd[1] > 0 else np.nan
         values["correlation"] = np.clip(correlation, -1.0, 1.0)
     return pd.Series(values | {"sd_residual": np.sqrt(found.residual_var)})
 
 
-def _statsmodels(
-    y: pd.Series, X: pd.DataFrame, Z: pd.DataFrame, group: pd.Series, method: str, sums: reml.Sums
-) -> dict:
+def _statsmodels(columns: Mapping, method: str, moments: reml.Moments) -> dict:
     """One statsmodels fit, judged by the criterion at its variances `cov_re` / `scale`; its warnings as text."""
-    size = np.sqrt((Z.to_numpy() ** 2).mean(axis=0))
+    X, Z = columns["X"], columns["Z"]
+    size = np.sqrt((Z**2).mean(axis=0))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            result = MixedLM(y.to_numpy(), X.to_numpy(), group.to_numpy(), exog_re=Z.to_numpy() / size).fit(
-                reml=True, method=method
-            )
-            p = X.shape[1]
+            result = MixedLM(columns["y"], X, columns["group"], exog_re=Z / size).fit(reml=True, method=method)
             found = {
-                "T": np.asarray(result.cov_re) / result.scale / np.outer(size, size),
-                "estimate": result.fe_params[:p],
-                "std_error": result.bse_fe[:p],
+                "estimate": result.fe_params[: X.shape[1]],
+                "std_error": result.bse_fe[: X.shape[1]],
                 "converged": bool(result.converged),
+                "criterion": moments.criterion(np.asarray(result.cov_re) / result.scale / np.outer(size, size)),
             }
-            found["criterion"] = sums.criterion(found["T"])
         except (np.linalg.LinAlgError, ValueError) as problem:
-            found = {"criterion": np.inf, "converged": False, "T": None}
+            found = {"criterion": np.inf, "converged": False}
             warnings.warn(f"{method} failed: {problem}", RuntimeWarning, stacklevel=1)
     # Numbers in the messages differ from processor to processor: only their first clause is kept.
     texts = dict.fromkeys(str(one.message).split(",")[0].split(". ")[0].rstrip(".") for one in caught)
