@@ -4,8 +4,9 @@ Every error names the column, the first row it is in, and the mend.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -70,19 +71,21 @@ class Design:
         }
 
 
+@cache
 def probe(
-    formula: str, names: list[str], by_wave: Mapping[str, Mapping[float, float]], times: list[float]
+    formula: str, names: tuple[str, ...], codings: tuple[tuple[str, tuple[float, ...]], ...]
 ) -> tuple[np.ndarray, list[str], str]:
-    """The coefficients (waves, names, columns) of a formula that is linear in the named variables.
+    """The coefficients (waves, names, columns) of a formula that is linear in the named variables, its columns, its outcome.
 
     The formula is read at zero, at one in each variable in turn, and, to see that it is linear, at other values.
+    `codings` are numbers by wave. Raises ValueError for an unknown name, or a term that is not linear.
     """
-    n, K = len(names), len(times)
+    n, K = len(names), len(codings[0][1])
     values = np.concatenate([np.eye(n), np.random.default_rng(0).normal(size=(2, n))])
     values[:, 0] = 1
-    frame = pd.DataFrame(np.tile(values, (K, 1)), columns=names)
-    for name, coding in by_wave.items():
-        frame[name] = np.repeat([float(coding[wave]) for wave in times], len(values))
+    frame = pd.DataFrame(np.tile(values, (K, 1)), columns=list(names))
+    for name, by_wave in codings:
+        frame[name] = np.repeat(by_wave, len(values))
     parsed = parse(formula)
     if unknown := sorted(parsed.required_variables - set(frame.columns)):
         raise ValueError(f"no variable {unknown[0]!r}; there are {', '.join(map(str, frame.columns[1:]))}")
@@ -94,7 +97,8 @@ def probe(
     T = W[:, :n].copy()
     linear = np.isfinite(W).all((0, 1))
     T[:, 1:] -= np.where(linear, T[:, :1], 0)
-    linear &= np.abs(values[None, n:] @ T - W[:, n:]).max((0, 1)) <= 1e-9 * (1 + np.abs(W).max((0, 1)))
+    off = values[None, n:] @ np.where(linear, T, 0) - np.where(linear, W[:, n:], 0)
+    linear &= np.abs(off).max((0, 1)) <= 1e-9 * (1 + np.abs(np.where(linear, W, 0)).max((0, 1)))
     if not linear.all():
         raise ValueError(
             f"term {columns[np.argmin(linear)]!r} is not linear in the variables: make it a variable of its own"

@@ -22,6 +22,8 @@ def show(value: float, format: str) -> str:
 
 def brief(value: float, format: str) -> str:
     """`show`, less the decimals beyond 4 significant digits: 14.716 at `.3f` is 14.72, 2557.7 at `.1f` is 2558."""
+    if math.isinf(value):  # degrees of freedom, where a test is against the normal distribution
+        return "∞" if value > 0 else "−∞"
     decimals = re.fullmatch(r"\.(\d)f", format)
     if decimals and abs(value) >= 1:
         format = f".{min(int(decimals[1]), max(3 - int(math.log10(abs(value))), 0))}f"
@@ -38,14 +40,15 @@ def printed(frame: pd.DataFrame, formats: Mapping[str, str], names: Mapping[str,
 
 
 def estimates(frame: pd.DataFrame, format: str = ".2f") -> pd.DataFrame:
-    """Coefficients as readers expect them: estimate, standard error, interval in brackets, p.
+    """Coefficients as readers expect them: estimate, standard error, degrees of freedom, interval in brackets, p.
 
-    Expects `estimate`, `std_error`, `conf_low`, `conf_high`, `p` by term.
+    Expects `estimate`, `std_error`, `df`, `conf_low`, `conf_high`, `p` by term.
     """
     return pd.DataFrame(
         {
             "estimate": [brief(value, format) for value in frame["estimate"]],
             "standard error": [brief(value, format) for value in frame["std_error"]],
+            "df": [brief(value, ".1f") for value in frame["df"]],
             "95 % interval": [
                 f"[{brief(low, format)}, {brief(high, format)}]"
                 for low, high in zip(frame["conf_low"], frame["conf_high"], strict=True)

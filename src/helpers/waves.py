@@ -148,8 +148,9 @@ class Waves:
         for name, coding in by_wave.items():
             if missing := [wave for wave in times if wave not in coding]:
                 raise ValueError(f"coding {name!r} has no value for wave {missing[0]:g}")
-        T, terms, outcome = formulas.probe(formula, names, by_wave, times)
-        Z, random_terms, _ = formulas.probe(random, ["1"], by_wave, times)
+        coded = tuple((name, tuple(float(coding[wave]) for wave in times)) for name, coding in by_wave.items())
+        T, terms, outcome = formulas.probe(formula, tuple(names), coded)
+        Z, random_terms, _ = formulas.probe(random, ("1",), coded)
         maps, where = [], {wave: k for k, wave in enumerate(times)}
         for waves in self.waves:
             k = [where[wave] for wave in waves]
@@ -168,11 +169,10 @@ class Waves:
             U, A = upright(*np.linalg.qr(np.concatenate([z, np.zeros((q, q))])))
             U = U[: len(z)]
             UH = np.einsum("wk,wcd->kcd", U, H)
-            left = (H - np.einsum("wk,kcd->wcd", U, UH)).reshape(-1, V.shape[-1])
+            left = H - np.einsum("wk,kcd->wcd", U, UH)
             flat = UH.reshape(q * c, -1)
             S = (flat @ V @ flat.T).reshape(*V.shape[:-2], q, c, q, c).swapaxes(-3, -2)
-            rest = (left @ V @ left.T).reshape(*V.shape[:-2], len(z), c, len(z), c)
-            E = E + np.einsum("...wcwe->...ce", rest)
+            E = E + (left @ V[..., None, :, :] @ left.swapaxes(-1, -2)).sum(-3)
             parts.append((A, S))
         return Moments(
             outcome,
