@@ -1,30 +1,115 @@
-"""The command line: `python -m helpers simulate DIR [--seed N]` writes a cohort."""
+"""The command line: `python -m helpers simulate DIR` writes a cohort, `python -m helpers plan` analyses a design."""
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from helpers import cohort
+from helpers import cohort, design, figures, study, tables
+
+PLANNED = ("persons", "waves", "retention", "persistence", "random", "alpha")  # fields of a plan that have an option
+SHOWN = {
+    "truth": ".3f",
+    "power": ".3f",
+    "bias": ".3f",
+    "coverage": ".3f",
+    "rmse": ".3f",
+    "type_s": ".3f",
+    "type_m": ".2f",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except (ValueError, OSError, ModuleNotFoundError) as problem:
+        name = getattr(problem, "filename", None)
+        reason = getattr(problem, "strerror", None)
+        print(f"{name}: {reason}; name a place that can be written" if name and reason else problem, file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m helpers", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     simulate = commands.add_parser("simulate", help="write a SYNTHETIC cohort: persons, visits and truth as CSV")
+    simulate.set_defaults(run=_simulate)
     simulate.add_argument("folder", type=Path, help="where the three files go (made if missing)")
     simulate.add_argument("--seed", type=_seed, default=cohort.SEED, help="another seed gives a sibling cohort")
     simulate.add_argument("--overwrite", action="store_true", help="replace the files of a cohort that is there")
-    options = parser.parse_args(arguments)
+    plan = commands.add_parser(
+        "plan",
+        help="power, bias, coverage, type S and type M of a study to be",
+        description="Simulates a study and its analysis many times. What is not said is as in the study (see the "
+        "chapter 'Plan a study'); effects are in outcome units for one unit of the predictor.",
+    )
+    plan.set_defaults(run=_plan)
+    plan.add_argument("--outcome", choices=study.OUTCOMES, default="pda", help="whose assumptions to start from")
+    plan.add_argument("--persons", type=int, metavar="N", help="how many enter")
+    plan.add_argument(
+        "--waves", type=float, nargs="+", metavar="MONTH", help="months of the follow-ups, in any spacing"
+    )
+    plan.add_argument(
+        "--retention", type=float, nargs="+", metavar="SHARE", help="share with a usable visit at each wave"
+    )
+    plan.add_argument("--persistence", type=float, metavar="R", help="correlation of being seen between waves")
+    plan.add_argument("--effect", action="append", default=[], type=_effect, metavar="TERM=VALUE",
+                      help="as contact=4 or contact:time=0.5; may be repeated")  # fmt: skip
+    plan.add_argument("--random", choices=("1", "1 + time"), help="random terms of the analysis")
+    plan.add_argument("--alpha", type=float, help="level of the two-sided tests")
+    plan.add_argument("--replicates", type=int, default=1000, metavar="N", help="how many times (default 1000)")
+    plan.add_argument("--seed", type=_seed, default=0, help="the result depends on it alone (default 0)")
+    plan.add_argument(
+        "--against", choices=("truth", "limit"), default="truth", help="what bias and coverage count from"
+    )
+    plan.add_argument("--csv", type=Path, metavar="FILE", help="write the table, in full precision")
+    plan.add_argument("--figure", type=Path, metavar="FILE", help="draw the power of each term (.png, .svg, .pdf)")
+    plan.add_argument(
+        "--folder", type=Path, metavar="DIR", help="keep replicates there; a run that was stopped goes on"
+    )
+    plan.add_argument("--scheduler", metavar="ADDRESS", help="of a dask.distributed scheduler, as tcp://host:8786")
+    return parser
+
+
+def _simulate(options: argparse.Namespace) -> int:
     present = [path for path in cohort.files(options.folder) if path.exists()]
     if present and not options.overwrite:
-        print(f"{present[0]} is there already: name another folder, or say --overwrite", file=sys.stderr)
-        return 2
+        raise ValueError(f"{present[0]} is there already: name another folder, or say --overwrite")
+    print(*cohort.write(options.folder, seed=options.seed), sep="\n")
+    return 0
+
+
+def _plan(options: argparse.Namespace) -> int:
+    said = {name: getattr(options, name) for name in PLANNED if getattr(options, name) is not None}
+    plan = replace(design.Plan.study(options.outcome), **said)
+    for term, value in options.effect:
+        plan = plan.set(term, value)
+    for path in filter(None, (options.csv, options.figure)):
+        if not path.absolute().parent.is_dir():
+            raise ValueError(f"{path}: there is no folder {path.absolute().parent}; make it first")
     try:
-        written = cohort.write(options.folder, seed=options.seed)
-    except OSError as error:
-        print(f"{options.folder}: {error.strerror}; name a folder that can be written", file=sys.stderr)
-        return 2
-    print(*written, sep="\n")
+        frame = design.replicate(plan, options.replicates, options.seed, options.scheduler, options.folder)
+    except KeyboardInterrupt:
+        kept = (
+            f"the same command goes on from {options.folder}" if options.folder else "with --folder DIR it could go on"
+        )
+        print(f"\nStopped; {kept}.", file=sys.stderr)
+        return 130
+    summary = design.summarise(frame, options.against)
+    print(f"{plan.outcome}: {plan.persons} people, waves at {', '.join(f'{w:g}' for w in plan.waves)} months, "
+          f"{options.replicates} replicates, seed {options.seed}")  # fmt: skip
+    shown = tables.printed(summary, SHOWN)
+    for column in list(SHOWN)[1:]:
+        shown[column] += " (" + tables.printed(summary, {f"{column}_mcse": SHOWN[column]})[f"{column}_mcse"] + ")"
+    print(shown.replace(r"^ \(\)$", "", regex=True).rename_axis(None).to_string())
+    failed = tables.show(100 * summary["failed"].iloc[0], ".1f")
+    print(f"In brackets: Monte Carlo standard errors. Fits that failed: {failed} %.")
+    if options.csv:
+        summary.rename_axis("term").to_csv(options.csv, lineterminator="\n")
+    if options.figure:
+        ax = figures.power(figures.axes(height=1 + 0.35 * len(summary)), summary)
+        ax.figure.savefig(options.figure)
     return 0
 
 
@@ -32,6 +117,14 @@ def _seed(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
     return int(text)
+
+
+def _effect(text: str) -> tuple[str, float]:
+    term, _, value = text.partition("=")
+    try:
+        return term, float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not TERM=VALUE, as contact=4") from None
 
 
 if __name__ == "__main__":

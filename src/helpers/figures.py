@@ -93,6 +93,18 @@ def forest(ax: Axes, frame: pd.DataFrame, kinds: Sequence[str] | str = "none", t
     return ax
 
 
+def power(ax: Axes, summary: pd.DataFrame, target: float = 0.8) -> Axes:
+    """Power of each term, a row each, top down, with its Monte Carlo 95 % interval: index (label), `power`,
+    `power_mcse`; a dashed line at `target`."""
+    half = 1.96 * summary["power_mcse"]
+    rows = pd.DataFrame({"estimate": summary["power"], "conf_low": summary["power"] - half}, summary.index)
+    _ = ax.axvline(target, color="#444444", linewidth=0.8, linestyle="--")
+    ax = forest(ax, rows.assign(conf_high=summary["power"] + half).clip(0, 1), "contact")
+    _ = ax.set_xlim(-0.02, 1.02)
+    _ = ax.set_xlabel("power: share of replicates in which the test finds the effect")
+    return ax
+
+
 def dots(
     ax: Axes, x: Sequence[float], y: Sequence[float], kind: str = "none", width: float = 0.0, **style: object
 ) -> Axes:

@@ -75,7 +75,8 @@ class Design:
 def probe(
     formula: str, names: tuple[str, ...], codings: tuple[tuple[str, tuple[float, ...]], ...]
 ) -> tuple[np.ndarray, list[str], str]:
-    """The coefficients (waves, names, columns) of a formula that is linear in the named variables, its columns, its outcome.
+    """The coefficients (waves, names, columns) of a formula that is linear in the named variables, its columns, its
+    outcome.
 
     The formula is read at zero, at one in each variable in turn, and, to see that it is linear, at other values.
     `codings` are numbers by wave. Raises ValueError for an unknown name, or a term that is not linear.

@@ -137,10 +137,10 @@ def evaluate(data: Sums, T: np.ndarray) -> Point:
     logV = _dot(m, np.linalg.slogdet(M)[1])
     logC, logr2 = np.linalg.slogdet(C)[1], np.log(r2)
     f = logV + d * (1 + np.log(2 * np.pi / d)) + d * logr2 + (logC - logr2 if data.reml else 0)
-    O = d[:, None, None] * C_inverse
-    O[:, :p, :p] -= (d - data.reml)[:, None, None] * Cxx_inverse
+    weight = d[:, None, None] * C_inverse
+    weight[:, :p, :p] -= (d - data.reml)[:, None, None] * Cxx_inverse
     i, j, _, _ = _places(p + 1)
-    SO = unpack((data.S @ O[:, i, j, None]).reshape(*m.shape, -1))
+    SO = unpack((data.S @ weight[:, i, j, None]).reshape(*m.shape, -1))
     B = M_inverse @ A
     G = _over_patterns(B.swapaxes(-1, -2) @ (m[..., None, None] * M - SO) @ B)
     size = _dot(m, _dot(A.reshape(*m.shape, -1), B.reshape(*m.shape, -1)))
@@ -320,7 +320,7 @@ def by_moments(data: Sums) -> np.ndarray:
     """
     A, m, p, (B, q) = data.A, data.m, data.p, (len(data.m), data.A.shape[-1])
     at = evaluate(data, np.zeros((B, q, q)))
-    i, j, _, share = _places(p + 1)
+    i, j, _, _ = _places(p + 1)
     r = np.concatenate([-at.b, np.ones((B, 1))], 1)
     rr = (r[:, i] * r[:, j])[..., None]
     inside = unpack((data.S @ rr).reshape(*m.shape, -1))
@@ -380,15 +380,15 @@ def _pad(matrix: np.ndarray) -> np.ndarray:
 def df(covariance: np.ndarray, J: np.ndarray, A: np.ndarray, contrast: np.ndarray) -> np.ndarray:
     """Denominator df (..., k) of contrasts l'b, the rows of `contrast` (..., k, p): 2 var^2 / Var(estimated var).
 
-    With var = l' s2 Cxx^-1 l and J its changes with the variance parameters, whose estimates have covariance A (`Found`):
+    With var = l' s2 Cxx^-1 l and J its changes with the variance parameters, whose estimates have covariance A:
 
         df = 2 var^2 / g'A g,     g = l'J l
 
     s2, counted in units of r2(T) / d, is at the optimum orthogonal to T, and its share of 1 / df is 1 / d. On the
     boundary the variances that ended at zero are taken as known; with all of them at zero df = d, as in regression.
 
-    Source: Satterthwaite 1946; Giesbrecht & Burns 1985, Biometrics 41:477-486; Kuznetsova, Brockhoff & Christensen 2017,
-    doi 10.18637/jss.v082.i13.
+    Source: Satterthwaite 1946; Giesbrecht & Burns 1985, Biometrics 41:477-486; Kuznetsova, Brockhoff & Christensen
+    2017, doi 10.18637/jss.v082.i13.
     """
     variance = ((contrast @ covariance) * contrast).sum(-1)
     g = ((contrast[..., None, :, :] @ J) * contrast[..., None, :, :]).sum(-1)  # (..., K, k)
@@ -400,8 +400,8 @@ def df(covariance: np.ndarray, J: np.ndarray, A: np.ndarray, contrast: np.ndarra
 def kenward_roger(data: Sums, best: Found, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Adjusted covariance (p, p) of b, and J (K, p, p), A (K, K) for `df`, of one data set (B = 1) by REML.
 
-    `rows` (P,) is how many visits a person of each pattern has. The variance parameters are the entries of s2 T, and s2;
-    the covariance V of y is linear in them, V = sum of them times G_a, so that no second derivatives enter:
+    `rows` (P,) is how many visits a person of each pattern has. The variance parameters are the entries of s2 T, and
+    s2; the covariance V of y is linear in them, V = sum of them times G_a, so that no second derivatives enter:
 
         cov_A = F + 2 F [ sum A_ab (Q_ab - P_a F P_b) ] F,      F = (X'V^-1X)^-1,      J_a = -F P_a F
         P_a = -X' V^-1 G_a V^-1 X,     Q_ab = X' V^-1 G_a V^-1 G_b V^-1 X

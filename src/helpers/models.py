@@ -68,7 +68,8 @@ SPECIFICATIONS: dict[str, Specification] = {
 class Fit:
     """A fitted model.
 
-    table : by term: estimate, std_error, df (Satterthwaite), t, p (two-sided), conf_low, conf_high, n_visits, n_persons,
+    table : by term: estimate, std_error, df (Satterthwaite), t, p (two-sided), conf_low, conf_high, n_visits,
+    n_persons,
         converged (the optimum is certified), warnings (statsmodels', and what is to say of the optimum)
     engine : the fit itself, as `reml.fit` gives it; `engine.contrast` for combinations of coefficients
     covariance : of the estimates, term by term

@@ -147,7 +147,8 @@ class Moments:
         Raises
         ------
         ValueError
-            Shapes that differ; no rows; a value that is not finite; weights that are negative or differ within a person.
+            Shapes that differ; no rows; a value that is not finite; weights that are negative or differ within a
+            person.
         """
         y, X, Z = (np.asarray(part, float) for part in (y, X, Z))
         n, group = len(y), np.asarray(group)
@@ -312,7 +313,8 @@ class Moments:
         )
 
     def optimum(self, reml: bool = True, starts: tuple = likelihood.STARTS, start: np.ndarray | None = None) -> Optimum:
-        """The optima of one data set, or of all of them side by side; `start` is a relative covariance T (q, q) to try too.
+        """The optima of one data set, or of all of them side by side; `start` is a relative covariance T (q, q) to
+        try too.
 
         Of many data sets, those that cannot be fitted (see `reml.fit`) have NaN for an estimate and are not certified.
         """
@@ -531,7 +533,7 @@ def _second_moments(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def full_qr(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Q (..., n, c) and square R (..., c, c) of any matrix: where n < c, zero columns and rows fill up."""
-    n, c = matrix.shape[-2:]
+    c = matrix.shape[-1]
     Q, R = np.linalg.qr(matrix)
     none = [(0, 0)] * (matrix.ndim - 2)
     return np.pad(Q, [*none, (0, 0), (0, c - Q.shape[-1])]), np.pad(R, [*none, (0, c - R.shape[-2]), (0, 0)])
@@ -576,4 +578,4 @@ def _spread(best: Optimum, usable: np.ndarray, many: Moments) -> Optimum:
 
 def _whole(value: float) -> int | float:
     """A count as an integer, a sum of fractional weights as it is."""
-    return int(round(value)) if abs(value - round(value)) < 1e-9 else float(value)
+    return round(value) if abs(value - round(value)) < 1e-9 else float(value)

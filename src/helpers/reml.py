@@ -29,22 +29,23 @@ def fit(
 ) -> Fit:
     """Linear mixed model with one grouping factor, at its exact optimum.
 
-    `formula` is `outcome ~ terms` and `random` the random terms (an intercept is meant unless `0 +` says otherwise), both
-    as formulaic reads them. `data` has one row a visit, in any order: a data frame, or a Dask data frame (see
-    `moments_of_dask`). `weights` names a column of person weights: a person of weight 2 counts as two such people. `missing`:
-    "raise" names rows with blanks, "drop" leaves them out (right if they are missing at random).
+    `formula` is `outcome ~ terms` and `random` the random terms (an intercept is meant unless `0 +` says otherwise),
+    both as formulaic reads them. `data` has one row a visit, in any order: a data frame, or a Dask data frame (see
+    `moments_of_dask`). `weights` names a column of person weights: a person of weight 2 counts as two such people.
+    `missing`: "raise" names rows with blanks, "drop" leaves them out (right if they are missing at random).
 
-    `ddf`: "satterthwaite"; "kenward-roger" (REML only; standard errors are then the adjusted ones); "none" (df infinite: z).
-    On the boundary (a variance of zero, a correlation of one) Satterthwaite's df move on the face of the boundary that the
-    optimum stands on, what ended at zero being taken as known, so that with all variances at zero df = n - p as in
-    regression; Kenward and Roger's use all variances.
+    `ddf`: "satterthwaite"; "kenward-roger" (REML only; standard errors are then the adjusted ones); "none" (df
+    infinite: z). On the boundary (a variance of zero, a correlation of one) Satterthwaite's df move on the face of
+    the boundary that the optimum stands on, what ended at zero being taken as known, so that with all variances at
+    zero df = n - p as in regression; Kenward and Roger's use all variances.
 
     Raises
     ------
     ValueError
-        An unknown column; blanks, infinite or non-numeric values (column and rows are named); a fixed or random column that
-        others give; an outcome without variance, or one that the columns fit exactly; fewer groups than random terms;
-        every group with at most as many rows as random terms; an unknown `ddf`; weights that differ within a person.
+        An unknown column; blanks, infinite or non-numeric values (column and rows are named); a fixed or random
+        column that others give; an outcome without variance, or one that the columns fit exactly; fewer groups than
+        random terms; every group with at most as many rows as random terms; an unknown `ddf`; weights that differ
+        within a person.
     """
     read = moments_of_dask if hasattr(data, "dask") else Moments.from_frame
     return read(formula, data, group, random, weights, missing).fit(reml, ddf)
@@ -55,8 +56,8 @@ def solve(
 ) -> Optimum:
     """The optimum for y (n,), X (n, p), Z (n, q) and group labels (n,), rows in any order.
 
-    `start` is a relative covariance T (q, q) to try beside the built-in starts. Raises ValueError as `Moments.from_arrays`
-    and `fit`.
+    `start` is a relative covariance T (q, q) to try beside the built-in starts. Raises ValueError as
+    `Moments.from_arrays` and `fit`.
     """
     return Moments.from_arrays(y, X, Z, group).optimum(reml, start=start)
 
@@ -68,7 +69,8 @@ def moments_of_dask(
 
     A person's rows belong into one partition. If a person straddles partitions the frame is shuffled on `group` first,
     which moves the data; partition by person to spare that. Text columns get the levels they have anywhere. Arguments
-    and `Raises` as in `fit`, and ValueError for a formula whose terms need all rows at once (`center`, `scale`, splines).
+    and `Raises` as in `fit`, and ValueError for a formula whose terms need all rows at once (`center`, `scale`,
+    splines).
     """
     import dask
 

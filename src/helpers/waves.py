@@ -23,8 +23,7 @@ class Waves:
         v_i = [1, baseline, varying at w1, ..., varying at wk],      V = sum_i v_i v_i'  in each pattern
 
     centred by `centre` (one constant a variable). A row of the model's W at wave w is linear in v_i, with coefficients
-    that may depend on w: that is `model`. With 13 variables, 9 of them varying, three waves make 1 + 4 + 27 = 32 numbers a
-    person and V 528 different ones.
+    that may depend on w: that is `model`.
     """
 
     baseline: tuple[str, ...]
@@ -132,10 +131,11 @@ class Waves:
     ) -> Moments:
         """The moments of a model, without the data.
 
-        `formula` and `random` may use the variables, `<varying>_mean` (the person's mean over the waves seen), `wave`, and
-        the `codings`: numbers by wave, `{"time": {3: -4, 6: -1, 12: 5}}`. A fixed term must be linear in the
-        variables, with coefficients that depend on the wave alone: `alliance * time` is, `contact:alliance` is not (make
-        it a variable). `basis` is the R of `Moments`, for many data sets at once; it is found if there is one.
+        `formula` and `random` may use the variables, `<varying>_mean` (the person's mean over the waves seen),
+        `wave`, and the `codings`: numbers by wave, `{"time": {3: -4, 6: -1, 12: 5}}`. A fixed term must be linear in
+        the variables, with coefficients that depend on the wave alone: `alliance * time` is, `contact:alliance` is
+        not (make it a variable). `basis` is the R of `Moments`, for many data sets at once; it is found if there is
+        one.
 
         Raises
         ------
@@ -187,7 +187,8 @@ class Waves:
         )
 
     def _rows(self, k: int) -> np.ndarray:
-        """From v of k waves to [1, baseline, varying, person means] at each of them, centres put back: (k, names, d)."""
+        """From v of k waves to [1, baseline, varying, person means] at each of them, centres put back: (k, names,
+        d)."""
         b, t = len(self.baseline), len(self.varying)
         rows = np.zeros((k, 1 + b + 2 * t, 1 + b + k * t))
         own = np.eye(k * t).reshape(k, t, k * t)

@@ -20,7 +20,6 @@ ROLE = re.compile(r"\{(num|fact|holds)\}`([^`]+)`")
 MARKER = re.compile(r"<!--(num|fact|holds):(.+?)-->(.*?)<!--/\1-->", re.DOTALL)
 NUMBER = re.compile(r"[-+−]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?")
 COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq}
-CLAIM_COLUMNS = ("estimate", "conf_low", "conf_high", "p")
 
 
 class UnresolvedError(ValueError):

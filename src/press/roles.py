@@ -134,9 +134,9 @@ def _anchor(target: str, *children: nodes.Node) -> nodes.inline:
 
 
 class ClaimsTable(SphinxDirective):
-    """The nine claims: model and coefficient, estimate with interval, p, the truth, recovered or not."""
+    """The nine claims: model and coefficient, estimate with interval, df and p, the truth, recovered or not."""
 
-    HEAD = ("Claim", "Coefficient (unit)", "Estimate [95 % interval]", "p", "True effect", "Limit", "As built in")
+    HEAD = ("Claim", "Coefficient (unit)", "Estimate [95 % interval]", "df", "p", "True effect", "Limit", "As built in")
 
     def run(self) -> list[nodes.Node]:
         ids = [f"num-{key}" for key in ("claims.n", "claims.recovered") if key in self.env.press_results]
@@ -145,12 +145,14 @@ class ClaimsTable(SphinxDirective):
         return [table(caption, self.HEAD, [self.claim(claim) for claim in CLAIMS], ids)]
 
     def claim(self, claim: Claim) -> list[Cell]:
-        estimate, low, high, p = (self.number(claim_key(claim, c)) for c in ("estimate", "conf_low", "conf_high", "p"))
+        columns = ("estimate", "conf_low", "conf_high", "df", "p")
+        estimate, low, high, df, p = (self.number(claim_key(claim, column)) for column in columns)
         unit = self.env.press_results.get(claim_key(claim, "estimate"), {}).get("unit", "")
         return [
             claim_words(claim),
             [nodes.literal(text=claim.model), f" {claim.term.replace(':', ' × ')}", f" ({unit})" if unit else ""],
             [estimate, " ", nodes.inline("", "", *_nodes(["[", low, ", ", high, "]"]), classes=["press-interval"])],
+            df,
             p,
             self.number(f"truth.{claim.key}.causal"),
             self.number(f"truth.{claim.key}.limit"),
