@@ -42,7 +42,7 @@ STOP = 1e-9  # Newton decrement (of f) that ends the search with its step: what 
 SMALL = 1e-3  # a singular value of L below this (in units of a typical visit schedule) is tried at zero
 TOLERANCE = 1e-7  # of the certificate, relative to the terms that cancel in G
 FLAT = 1e-6  # least second derivative of f along a relative change of L; ordinary data give 1 and more
-STARTS = (0.1, 2.0)  # L = start * identity, in units of a typical visit schedule
+STARTS = (0.1, 2.0, 20.0)  # L = start * identity, in units of a typical visit schedule; beside `by_moments`
 EQUAL = 1e-7  # of f: optima as near as this are one
 ITERATIONS = 100
 HALVINGS = 40
@@ -128,13 +128,15 @@ def evaluate(data: Sums, T: np.ndarray) -> Point:
     """Equations (2) to (8), in order, at T (B, q, q)."""
     A, m, p, d = data.A, data.m, data.p, data.d
     M = np.eye(A.shape[-1]) + A @ T[:, None] @ A.swapaxes(-1, -2)
-    M_inverse = np.linalg.inv(M)
+    # By its eigenvalues: where few directions vary a million times as much as the residual, `inv` loses the others.
+    values, vectors = np.linalg.eigh(M)
+    M_inverse = (vectors / values[..., None, :]) @ vectors.swapaxes(-1, -2)
     C = unpack(data.E + weigh(data.S, M_inverse))
     C_inverse = np.linalg.inv(C)
     r2 = 1 / C_inverse[:, -1, -1]
     b = -C_inverse[:, :p, p] * r2[:, None]
     Cxx_inverse = C_inverse[:, :p, :p] - b[:, :, None] * b[:, None, :] / r2[:, None, None]
-    logV = _dot(m, np.linalg.slogdet(M)[1])
+    logV = _dot(m, np.log(values).sum(-1))
     logC, logr2 = np.linalg.slogdet(C)[1], np.log(r2)
     f = logV + d * (1 + np.log(2 * np.pi / d)) + d * logr2 + (logC - logr2 if data.reml else 0)
     weight = d[:, None, None] * C_inverse
@@ -197,7 +199,7 @@ def _step(data: Sums, L: np.ndarray, at: Point) -> tuple[np.ndarray, np.ndarray]
     D = directions(L)
     B, K = D.shape[:2]
     values, vectors = np.linalg.eigh(hessian(data, L, at, D)[0])
-    values = np.maximum(np.abs(values), 1e-9 * np.abs(values).max(1, keepdims=True))
+    values = np.maximum(np.abs(values), 1e-9 * np.abs(values).max(1, keepdims=True) + 1e-100)
     along = vectors.swapaxes(-1, -2) @ D.reshape(B, K, -1)
     slope = (along @ (2 * at.G @ L).reshape(B, -1, 1))[..., 0]
     step = -((slope / values)[:, None, :] @ along).reshape(L.shape)
@@ -325,9 +327,10 @@ def by_moments(data: Sums) -> np.ndarray:
     rr = (r[:, i] * r[:, j])[..., None]
     inside = unpack((data.S @ rr).reshape(*m.shape, -1))
     s2 = _dot(data.E, rr[..., 0]) / np.maximum(data.n - p - q * m.sum(1), 0.1 * data.n)
-    cross = A.swapaxes(-1, -2) @ A  # Z'Z
+    cross = (A.swapaxes(-1, -2) @ A).reshape(*m.shape, q * q)  # Z'Z
     whole = _over_patterns(A.swapaxes(-1, -2) @ (inside / s2[:, None, None, None] - m[..., None, None] * np.eye(q)) @ A)
-    normal = np.einsum("bp,bpij,bpkl->bikjl", m, cross, cross, optimize=True).reshape(B, q * q, q * q)
+    normal = (cross * m[..., None]).swapaxes(-1, -2) @ cross
+    normal = normal.reshape(B, q, q, q, q).transpose(0, 1, 3, 2, 4).reshape(B, q * q, q * q)
     normal = normal + 1e-6 * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(q * q)
     T = np.linalg.solve(normal, whole.reshape(B, -1, 1)).reshape(B, q, q)
     values, vectors = np.linalg.eigh((T + T.swapaxes(-1, -2)) / 2)
@@ -335,9 +338,15 @@ def by_moments(data: Sums) -> np.ndarray:
 
 
 def optimum(data: Sums, starts: tuple = STARTS, start: np.ndarray | None = None) -> Found:
-    """The best optimum from several starts: sizes of an identity L, and `start`, an L (B, q, q) or (q, q), first."""
+    """The best optimum from several starts: by moments; an identity L of several sizes; each direction more than the
+    others; and, first, `start`, an L (B, q, q) or (q, q).
+
+    Small samples do have several optima, some with nearly no residual variance.
+    """
     B, q = len(data.m), data.A.shape[-1]
     first = [by_moments(data), *(size * np.eye(q) for size in starts)]
+    if starts and q > 1:
+        first += [np.diag(np.where(np.arange(q) == j, starts[1], starts[0])) for j in range(q)]
     if start is not None:
         first.insert(0, start)
     each = np.stack([np.broadcast_to(L, (B, q, q)) for L in first], 1).reshape(-1, q, q)

@@ -321,7 +321,9 @@ class Moments:
         many = self if self.m.ndim > 1 else replace(self, m=self.m[None], S=self.S[None], E=self.E[None])
         if many is not self:
             self._refuse()
-        usable = many._usable()
+        usable = many._usable() if many is self else np.ones(1, bool)
+        if not usable.any():
+            return many._nowhere()
         part = many if usable.all() else many._take(usable)
         sums, R, Rz = part._standardised(reml)
         if start is not None:
@@ -380,6 +382,8 @@ class Moments:
         S = np.moveaxis(S, 0, -5)
         E = self.E if other is None else self.E + sign * other.E
         there = np.abs(m.reshape(-1, len(first))).max(0) > 1e-9
+        # Where Z_i is short of its rank, what lies beside its span is in S or in E as the rows came; none of it may go.
+        E = E + np.trace(S[..., ~there, :, :, :, :], axis1=-4, axis2=-3).sum(-3)
         return replace(
             self, rows=rows[first][there], A=A[first][there], m=m[..., there], S=S[..., there, :, :, :, :], E=E
         )
@@ -406,9 +410,7 @@ class Moments:
             if self.fixed[:1] == ("Intercept",) and np.abs(self.R[1:, -1]).max() <= 1e-12 * abs(self.R[0, -1]):
                 raise ValueError(f"the outcome {self.outcome!r} has no variance: it is the same in every row")
             raise ValueError(f"the fixed effects fit the outcome {self.outcome!r} exactly: no variance is left")
-        E = self.E
-        left = E[-1, -1] - E[-1, :-1] @ np.linalg.pinv(E[:-1, :-1], rcond=1e-10, hermitian=True) @ E[:-1, -1]
-        if left <= 1e-10 * E[-1, -1] or E[-1, -1] <= 1e-20 * n:
+        if not _varies(self.E, n):
             raise ValueError(
                 f"fixed and random effects together can fit every row of {self.outcome!r}: no residual variance is left"
             )
@@ -420,7 +422,14 @@ class Moments:
         size = np.sqrt(np.maximum(np.diagonal(gram, axis1=-2, axis2=-1), 1e-300))
         least = np.linalg.eigvalsh(gram / size[:, :, None] / size[:, None, :])[:, 0]
         long = (self.m * (self.rows > q)).sum(-1) > 0
-        return (self.n_obs > p) & (self.n_groups >= q) & long & (least > 1e-12) & (self.E[:, -1, -1] > 1e-20)
+        return (self.n_obs > p) & (self.n_groups >= q) & long & (least > 1e-12) & _varies(self.E, self.n_obs)
+
+    def _nowhere(self) -> Optimum:
+        """The optima of many data sets none of which can be fitted."""
+        B, p, q = len(self.m), len(self.fixed), len(self.random)
+        blank, none = (lambda *shape: np.full((B, *shape), np.nan)), np.zeros(B, int)
+        estimates = blank(p), blank(p, p), blank(p), blank(q, q), blank(), blank()
+        return Optimum(*estimates, none, blank(q, q), none.astype(bool), none, self.n_obs, self.n_groups)
 
     def _Rz(self, m: np.ndarray) -> np.ndarray:
         """R (..., q, q) with sum Z_i'Z_i = n_groups R'R."""
@@ -437,7 +446,8 @@ class Moments:
         S = self.S[..., i, j, :, :] + np.where((i == j)[:, None, None], 0, self.S[..., j, i, :, :])
         S = likelihood.pack((S + S.swapaxes(-1, -2)) / 2)
         E, n = likelihood.pack(self.E), self.n_obs.astype(float)
-        sums = likelihood.Sums(self.m, A, S.reshape(len(S), -1, S.shape[-1]), E, n, p, reml)
+        S = np.ascontiguousarray(S.reshape(len(S), -1, S.shape[-1]))  # one layout, so one order of summation
+        sums = likelihood.Sums(self.m, A, S, E, n, p, reml)
         R = np.broadcast_to(self.R, (len(self.m), p + 1, p + 1))
         return sums, R, Rz
 
@@ -557,6 +567,13 @@ def linear_map(
     if T.ndim != 2 or len(T) != len(old):
         raise ValueError(f"{what} has shape {T.shape}; it needs {len(old)} rows, one a column ({', '.join(old)})")
     return T, list(old) if T.shape[1] == len(old) else [f"{letter}{j}" for j in range(T.shape[1])]
+
+
+def _varies(E: np.ndarray, n: int | np.ndarray) -> np.ndarray:
+    """Whether the outcome varies beside what fixed and random effects together can fit: E (..., c, c), n rows."""
+    Exx, Exy, Eyy = E[..., :-1, :-1], E[..., :-1, -1:], E[..., -1, -1]
+    left = Eyy - (Exy.swapaxes(-1, -2) @ np.linalg.pinv(Exx, rcond=1e-10, hermitian=True) @ Exy)[..., 0, 0]
+    return (left > 1e-10 * Eyy) & (Eyy > 1e-20 * n)
 
 
 def _constant(sums: likelihood.Sums, R: np.ndarray) -> np.ndarray:
