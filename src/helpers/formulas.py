@@ -57,7 +57,7 @@ class Design:
         if y.shape[1] != 1:
             raise ValueError(f"the outcome is {y.shape[1]} columns ({', '.join(map(str, y.columns))}): it must be one")
         for name, values in ((name, part[name].to_numpy(float)) for part in (y, X, Z) for name in part):
-            if not (finite := np.isfinite(values)).all():
+            if not np.isfinite(values.sum()) and not (finite := np.isfinite(values)).all():
                 raise ValueError(f"term {str(name)!r} is not finite in row {data.index[np.argmin(finite)]}")
         return {
             "y": y.to_numpy(float)[:, 0],

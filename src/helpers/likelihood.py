@@ -88,16 +88,21 @@ def pack(matrix: np.ndarray) -> np.ndarray:
     return np.where(i == j, matrix[..., i, j], matrix[..., i, j] + matrix[..., j, i])
 
 
+def upper(matrix: np.ndarray) -> np.ndarray:
+    """The entries i <= j of the last two axes, in one layout of memory, so that sums over them have one order."""
+    i, j, _, _ = _places(size := matrix.shape[-1])
+    return np.take(matrix.reshape(*matrix.shape[:-2], size * size), i * size + j, -1)
+
+
 def unpack(packed: np.ndarray) -> np.ndarray:
     """The symmetric matrix behind `pack`."""
     _, _, place, share = _places(int((8 * packed.shape[-1] + 1) ** 0.5 - 1) // 2)
-    return (packed * share)[..., place]
+    return np.take(packed * share, place, -1)
 
 
 def weigh(S: np.ndarray, N: np.ndarray) -> np.ndarray:
     """S : N = sum over patterns and pairs of N_ij S_ij, packed (..., c(c+1)/2), for symmetric N (..., P, q, q)."""
-    i, j, _, _ = _places(N.shape[-1])
-    weights = N[..., i, j].reshape(*N.shape[:-3], -1)
+    weights = upper(N).reshape(*N.shape[:-3], -1)
     return weights @ S if weights.ndim == S.ndim else (weights[..., None, :] @ S)[..., 0, :]
 
 
@@ -141,8 +146,7 @@ def evaluate(data: Sums, T: np.ndarray) -> Point:
     f = logV + d * (1 + np.log(2 * np.pi / d)) + d * logr2 + (logC - logr2 if data.reml else 0)
     weight = d[:, None, None] * C_inverse
     weight[:, :p, :p] -= (d - data.reml)[:, None, None] * Cxx_inverse
-    i, j, _, _ = _places(p + 1)
-    SO = unpack((data.S @ weight[:, i, j, None]).reshape(*m.shape, -1))
+    SO = unpack((data.S @ upper(weight)[..., None]).reshape(*m.shape, -1))
     B = M_inverse @ A
     G = _over_patterns(B.swapaxes(-1, -2) @ (m[..., None, None] * M - SO) @ B)
     size = _dot(m, _dot(A.reshape(*m.shape, -1), B.reshape(*m.shape, -1)))

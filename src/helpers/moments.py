@@ -21,7 +21,7 @@ from scipy import stats
 from helpers import formulas, likelihood, study
 
 COLLINEAR = 1e-10  # what a column adds to those before it, relative to its size, below which it counts as given
-STEEP = 1e-8  # least eigenvalue of X'X (columns at length one) above which one pass of Cholesky gives a good basis
+STEEP = 1e-3  # least eigenvalue of X'X (columns at length one) above which the columns themselves are a good basis
 DDF = ("satterthwaite", "kenward-roger", "none")
 
 
@@ -158,7 +158,7 @@ class Moments:
         if not n:
             raise ValueError("no rows")
         for part, values in (("y", Y), ("X", X), ("Z", Z)):
-            if not (finite := np.isfinite(values)).all():
+            if not np.isfinite(values.sum()) and not (finite := np.isfinite(values)).all():
                 raise ValueError(f"{part} has {(~finite).sum()} values that are not finite")
         person = pd.factorize(group)[0]
         if (person < 0).any():
@@ -178,21 +178,25 @@ class Moments:
             by, sizes = np.argsort(pattern, kind="stable"), np.bincount(pattern)
             who, rows, begin = who[by], rows[by], np.cumsum(sizes) - sizes
             # Patterns that several people share one by one; people with a pattern of their own all at once.
-            blocks = [slice(b, b + s) for b, s in zip(begin, sizes, strict=True) if s > 1]
-            blocks = [(rows[at][None], each[who[at]][None]) for at in blocks]
-            if (own := begin[sizes == 1]).size:
-                blocks.append((rows[own][:, None], each[who[own]][:, None]))
-            for at, weight in blocks:  # (patterns, people, visits) and (patterns, people)
-                U, A = upright(*np.linalg.qr(Z[at[:, 0]]))
-                w = np.sqrt(weight)[..., None, None]
-                x, z = w * X[at], w * Y[at]
-                Ut = U[:, None].swapaxes(-1, -2)
-                Ux, Uz = Ut @ x, Ut @ z
-                left = (part - U[:, None] @ inside for part, inside in ((x, Ux), (z, Uz)))
-                rest = _second_moments(*(part.reshape(1, -1, 1, part.shape[-1]) for part in left))
-                E, S, pad = E + rest[:, 0, 0, 0], _second_moments(Ux, Uz), (0, q - U.shape[-1])
-                S = np.pad(S, [(0, 0), (0, 0), pad, pad, (0, 0), (0, 0)])
-                parts.append((np.full(len(at), count), np.pad(A, [(0, 0), pad, (0, 0)]), weight.sum(1), S))
+            shared = [slice(b, b + size) for b, size in zip(begin, sizes, strict=True) if size > 1]
+            for at in [*shared, begin[sizes == 1]]:
+                own = not isinstance(at, slice)
+                U, A = upright(*np.linalg.qr(Z[rows[at] if own else rows[at.start : at.start + 1]]))
+                if not len(A):
+                    continue
+                weight = each[who[at]]
+                w = np.sqrt(weight)[:, None]
+                inside, left = [], []
+                for part in (X, Y):  # (visits, people, columns), by U' to (k, people, columns)
+                    x = w * part[rows[at].T]
+                    inside.append(np.einsum("gvk,vgp->kgp", U, x) if own else np.tensordot(U[0], x, (0, 0)))
+                    x -= np.einsum("gvk,kgp->vgp", U, inside[-1]) if own else np.tensordot(U[0], inside[-1], 1)
+                    left.append(x.reshape(1, -1, x.shape[-1]))
+                pad = (0, q - U.shape[-1])
+                E = E + _second_moments(*left)[:, 0, 0, 0]
+                S = np.pad(_second_moments(*inside, own), [(0, 0), (0, 0), pad, pad, (0, 0), (0, 0)])
+                m = weight if own else weight.sum(keepdims=True)
+                parts.append((np.full(len(A), count), np.pad(A, [(0, 0), pad, (0, 0)]), m, S))
         rows, A, m = (np.concatenate([part[k] for part in parts]) for k in range(3))
         S = np.concatenate([part[3] for part in parts], 1)
         many = y.ndim > 1
@@ -504,40 +508,44 @@ def alike(*columns: np.ndarray) -> np.ndarray:
 
 
 def _basis(X: np.ndarray, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """X~ (n, p), Y~ (n, B) and R (B, c, c) with [X | y] = [X~ | y~] R, about orthonormal columns (times sqrt n).
+    """X~ (n, p), Y~ (n, B) and R (B, c, c) with [X | y] = [X~ | y~] R, the columns about orthonormal (times sqrt n).
 
-    X by Cholesky where its columns are far from collinear (sixteen times as fast as the QR that others get); then each
-    outcome less its projection, twice, so that a large mean leaves no trace.
+    Columns far from collinear are only brought to one size (for a million people that spares a second); others get a
+    QR. Each outcome loses its projection, so that a large mean leaves no trace.
     """
-    (n, p), size = X.shape, np.sqrt((X**2).sum(0))
+    n, p = X.shape
+    gram = X.T @ X
+    size = np.sqrt(np.diag(gram) / n)
     size[size == 0] = 1
-    gram = (X / size).T @ (X / size)
-    if n > 10 * p and np.linalg.eigvalsh(gram)[:1].min(initial=1) > STEEP:
-        Rx = np.linalg.cholesky(gram).T * size / np.sqrt(n)
-        X = X @ np.linalg.inv(Rx)
+    if np.linalg.eigvalsh(gram / np.outer(size, size) / n)[:1].min(initial=1) > STEEP:
+        X, Rx = X / size, np.diag(size)
     else:
         Q, Rx = full_qr(X / size)
         X, Rx = Q * np.sqrt(n), Rx * size / np.sqrt(n)
-    onto = X.T @ Y / n
+    onto = np.linalg.lstsq(X.T @ X / n, X.T @ Y / n, rcond=None)[0]
     Y = Y - X @ onto
-    again = X.T @ Y / n
-    Y = Y - X @ again
     scale = np.sqrt((Y**2).sum(0) / n)
     R = np.zeros((Y.shape[1], p + 1, p + 1))
-    R[:, :p, :p], R[:, :p, p], R[:, p, p] = Rx, (onto + again).T, scale
+    R[:, :p, :p], R[:, :p, p], R[:, p, p] = Rx, onto.T, scale
     return X, Y / np.where(scale > 0, scale, 1), R
 
 
-def _second_moments(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Sum over people of (x | y) (x) (x | y): (B, g, k, k, c, c) from x (g, people, k, p) and y (g, people, k, B)."""
-    (g, people, k, p), B = x.shape, y.shape[-1]
-    flat_x, flat_y = x.reshape(g, people, k * p), y.reshape(g, people, k * B)
-    S = np.empty((B, g, k, k, p + 1, p + 1))
-    S[..., :p, :p] = (flat_x.swapaxes(1, 2) @ flat_x).reshape(g, k, p, k, p).swapaxes(2, 3)
-    cross = (flat_x.swapaxes(1, 2) @ flat_y).reshape(g, k, p, k, B)
-    S[..., :p, p] = cross.transpose(4, 0, 1, 3, 2)
-    S[..., p, :p] = cross.transpose(4, 0, 3, 1, 2)
-    S[..., p, p] = np.einsum("gnkb,gnlb->bgkl", y, y, optimize=True)
+def _second_moments(x: np.ndarray, y: np.ndarray, own: bool = False) -> np.ndarray:
+    """Sum over people of (x | y) (x) (x | y), or of each of its own: (B, 1 or g, k, k, c, c).
+
+    From x (k, people, p) and y (k, people, B), B outcomes.
+    """
+    (k, people, p), B = x.shape, y.shape[-1]
+    S = np.empty((B, people if own else 1, k, k, p + 1, p + 1))
+    if own:
+        S[..., :p, :p] = np.einsum("kgi,lgj->gklij", x, x)
+        cross = np.einsum("kgi,lgb->bgkli", x, y)
+        S[..., p, p] = np.einsum("kgb,lgb->bgkl", y, y)
+    else:
+        S[:, 0, :, :, :p, :p] = np.tensordot(x, x, (1, 1)).swapaxes(1, 2)
+        cross = np.tensordot(x, y, (1, 1)).transpose(3, 0, 2, 1)[:, None]
+        S[:, 0, ..., p, p] = np.einsum("kgb,lgb->bkl", y, y)
+    S[..., :p, p], S[..., p, :p] = cross, cross.swapaxes(2, 3)
     return S
 
 
