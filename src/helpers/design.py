@@ -351,14 +351,15 @@ class _Store:
 
     def _whole(self, path: Path) -> bool:
         try:
-            return pq.read_metadata(path).num_rows == BLOCK * len(self.plan.terms)
-        except (pa.ArrowInvalid, OSError):
+            table = pq.read_table(path, page_checksum_verification=True)
+        except (pa.ArrowInvalid, OSError, UnicodeDecodeError):
             return False
+        return table.num_rows == BLOCK * len(self.plan.terms)
 
     def keep(self, block: int, arrays: dict[str, np.ndarray]) -> None:
         k = arrays["estimate"].shape[1]
         table = pa.table({name: np.repeat(v, k) if v.ndim == 1 else v.ravel() for name, v in arrays.items()})
-        self._write(self.path(block), lambda path: pq.write_table(table, path))
+        self._write(self.path(block), lambda path: pq.write_table(table, path, write_page_checksum=True))
 
     def load(self, block: int) -> dict[str, np.ndarray]:
         table, k = pq.read_table(self.path(block)), len(self.plan.terms)

@@ -26,6 +26,8 @@ rank r), where a variance of zero is a smooth point; dT = D L' + L D' gives the 
 
 T is optimal on its face of the cone of covariance matrices when G T = 0, and there is no descent off that face
 when G is non-negative on the null space of T. Both are checked, and that f is not flat there: `certified`. (9)
+That is a certificate of a local optimum; that it is the best one rests on several starts. In samples of a few people
+f can have optima that only a lucky start finds.
 
 Everything has a leading axis of data sets, which are solved side by side: what one of them gives does not depend, to
 the last bit, on the others beside it.
@@ -42,7 +44,7 @@ STOP = 1e-9  # Newton decrement (of f) that ends the search with its step: what 
 SMALL = 1e-3  # a singular value of L below this (in units of a typical visit schedule) is tried at zero
 TOLERANCE = 1e-7  # of the certificate, relative to the terms that cancel in G
 FLAT = 1e-6  # least second derivative of f along a relative change of L; ordinary data give 1 and more
-STARTS = (0.1, 2.0, 20.0)  # L = start * identity, in units of a typical visit schedule; beside `by_moments`
+STARTS = (0.1, 2.0, 20.0, 0.02)  # L = start * identity, in units of a typical visit schedule; beside `by_moments`
 EQUAL = 1e-7  # of f: optima as near as this are one
 ITERATIONS = 100
 HALVINGS = 40
@@ -85,7 +87,7 @@ def _places(size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 def pack(matrix: np.ndarray) -> np.ndarray:
     """The entries i <= j of the last two axes, those off the diagonal as the sum of both."""
     i, j, _, _ = _places(matrix.shape[-1])
-    return np.where(i == j, matrix[..., i, j], matrix[..., i, j] + matrix[..., j, i])
+    return upper(matrix) + np.where(i == j, 0, upper(matrix.swapaxes(-1, -2)))
 
 
 def upper(matrix: np.ndarray) -> np.ndarray:
@@ -326,9 +328,8 @@ def by_moments(data: Sums) -> np.ndarray:
     """
     A, m, p, (B, q) = data.A, data.m, data.p, (len(data.m), data.A.shape[-1])
     at = evaluate(data, np.zeros((B, q, q)))
-    i, j, _, _ = _places(p + 1)
     r = np.concatenate([-at.b, np.ones((B, 1))], 1)
-    rr = (r[:, i] * r[:, j])[..., None]
+    rr = upper(r[:, :, None] * r[:, None])[..., None]
     inside = unpack((data.S @ rr).reshape(*m.shape, -1))
     s2 = _dot(data.E, rr[..., 0]) / np.maximum(data.n - p - q * m.sum(1), 0.1 * data.n)
     cross = (A.swapaxes(-1, -2) @ A).reshape(*m.shape, q * q)  # Z'Z

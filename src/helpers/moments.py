@@ -35,7 +35,8 @@ class Fit:
     residual_var : s2
     criterion : -2 (restricted) log-likelihood, lme4's scale
     rank : of random_cov; singular : whether that is below q (a variance of zero, a correlation of one)
-    converged : the optimum is certified: level on its face, no descent off it, no flat direction
+    converged : the optimum is certified: level on its face, no descent off it, no flat direction, the best of several
+        starts (that no better one lies far away is likely then, not proved)
     gradient : (q, q) df/dT at the optimum
     iterations : Newton steps, all starts together
     """
