@@ -63,15 +63,19 @@ def replicate(
     """
     if replicates < 1:
         raise ValueError(f"replicates is {replicates}; it must be 1 or more")
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"seed is {seed!r}; it must be a whole number of 0 or more")
     blocks = range(-(-replicates // BLOCK))
-    store = _Store(Path(folder), plan, seed) if folder is not None else None
+    store = _Store(Path(folder), plan, int(seed)) if folder is not None else None
     held = {} if store is None else store.held(blocks)
     bar = tqdm(
         total=len(blocks) * BLOCK, unit="fit", disable=not (sys.stderr.isatty() if progress is None else progress)
     )
     bar.update(len(held) * BLOCK)
-    with bar:
-        for block, arrays in _run(plan, seed, [b for b in blocks if b not in held], scheduler):
+    results = _run(plan, int(seed), [b for b in blocks if b not in held], scheduler)
+    # Limited here too: blocks side by side would each put back what it found, in any order.
+    with bar, threadpool_limits(1), contextlib.closing(results):
+        for block, arrays in results:
             held[block] = arrays if store is None else store.keep(block, arrays)
             bar.update(BLOCK)
     if store is not None:
@@ -112,7 +116,7 @@ def simulate(plan: Plan, block: int, seed: int) -> dict[str, np.ndarray]:
     with threadpool_limits(1):
         first = block * BLOCK
         draws = np.stack([_draws(plan, seed, i) for i in range(first, first + BLOCK)])
-        best = _moments(plan, draws).optimum(starts=(), start=_relative(plan))
+        best = _moments(plan, draws).optimum()
     fitted = np.isfinite(best.criterion)
     return {
         "estimate": best.beta,
@@ -156,6 +160,8 @@ def _moments(plan: Plan, z: np.ndarray) -> Moments:
     v = np.take_along_axis(v, order[..., None], 1)
     m = np.stack([np.bincount(row, minlength=1 << K) for row in pattern])
     there = np.flatnonzero(m[:, 1:].any(0)) + 1
+    if not len(there):  # nobody is seen in any replicate: nobody on all waves, so that each has its row
+        there = np.array([(1 << K) - 1])
     ends = np.cumsum(m, 1)
     V = np.empty((len(there), B, v.shape[2], v.shape[2]))
     for j, kind in enumerate(there):
@@ -165,13 +171,6 @@ def _moments(plan: Plan, z: np.ndarray) -> Moments:
     fixed, width = len(stay), len(vary) + 1
     keep = [np.r_[:fixed, fixed + np.flatnonzero(np.repeat(waves_of(kind, K), width))] for kind in there]
     return model_of(plan, there, m[:, there].astype(float), [V[j][:, k[:, None], k] for j, k in enumerate(keep)])
-
-
-def _relative(plan: Plan) -> np.ndarray:
-    """The plan's own T, at the scale of the residual: a start."""
-    a, b = plan.intercept_sd, plan.slope_sd
-    T = np.array([[a * a, plan.correlation * a * b], [plan.correlation * a * b, b * b]]) / plan.residual_sd**2
-    return T if plan.random != "1" else T[:1, :1]
 
 
 def _long(plan: Plan, found: dict[str, np.ndarray]) -> pd.DataFrame:
@@ -273,9 +272,9 @@ def power_curve(
 
 def _varied(plan: Plan, vary: str, value: object) -> Plan:
     if vary == "persons":
-        return replace(plan, persons=int(value))
+        return replace(plan, persons=value)
     if vary == "retention":
-        shares = tuple(value) if isinstance(value, Sequence) else (float(value),) * len(plan.waves)
+        shares = tuple(value) if np.ndim(value) else (float(value),) * len(plan.waves)
         return replace(plan, retention=shares)
     return plan.set(vary, float(value))
 
@@ -332,15 +331,23 @@ class _Store:
 
     def __init__(self, folder: Path, plan: Plan, seed: int) -> None:
         self.folder, self.plan = folder, plan
-        text = json.dumps({"plan": asdict(plan), "seed": seed, "block": BLOCK, "helpers": version("helpers")}, indent=1)
+        said = {"plan": asdict(plan), "seed": seed, "block": BLOCK, "helpers": version("helpers")}
+        text = json.dumps(said, indent=1, default=lambda number: number.item())  # NumPy's numbers as Python's
         folder.mkdir(parents=True, exist_ok=True)
         described = folder / "plan.json"
-        if described.exists() and described.read_text(encoding="utf-8") != text:
+        if described.exists() and not self._same(described.read_text(encoding="utf-8"), text):
             raise ValueError(
                 f"{described} is of another plan, seed or version: name another folder, or delete this one"
             )
         if not described.exists():
             self._write(described, lambda path: path.write_text(text, encoding="utf-8"))
+
+    @staticmethod
+    def _same(held: str, text: str) -> bool:
+        try:
+            return json.loads(held) == json.loads(text)  # as values: 3 months are 3.0 months
+        except json.JSONDecodeError:
+            return False
 
     def path(self, block: int) -> Path:
         return self.folder / f"block-{block:06d}.parquet"
@@ -352,7 +359,7 @@ class _Store:
     def _whole(self, path: Path) -> bool:
         try:
             table = pq.read_table(path, page_checksum_verification=True)
-        except (pa.ArrowInvalid, OSError, UnicodeDecodeError):
+        except (pa.ArrowException, ValueError, OSError):
             return False
         return table.num_rows == BLOCK * len(self.plan.terms)
 

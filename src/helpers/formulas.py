@@ -10,8 +10,9 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
-from formulaic import Formula
+from formulaic import Formula, SimpleFormula
 from formulaic.errors import FormulaicError
+from formulaic.parser.types import Factor
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,12 @@ class Design:
     ) -> "Design":
         if missing not in ("raise", "drop"):
             raise ValueError(f"missing: {missing!r} is neither 'raise' nor 'drop'")
-        return cls(parse(formula, outcome=True), parse(random), group, weights, missing)
+        fixed, spread = parse(formula, outcome=True), parse(random)
+        if not len(spread):
+            raise ValueError(f"random {random!r} has no term: write '1' for an intercept, '1 + time' for a slope too")
+        if not len(fixed.rhs):
+            raise ValueError(f"formula {formula!r} has no fixed effect: write '1' for an intercept alone")
+        return cls(fixed, spread, group, weights, missing)
 
     @property
     def columns(self) -> list[str]:
@@ -40,14 +46,19 @@ class Design:
         """The rows to use, checked."""
         blank_allowed = self.missing == "drop"
         numeric(data, sorted(self.fixed.lhs.required_variables), blank_allowed)
-        numeric(data, [*self.columns, *([self.weights] if self.weights else [])], blank_allowed, text=True)
+        numeric(data, self.columns, blank_allowed, text=True)
+        numeric(data, weights := [self.weights] if self.weights else [], blank_allowed)
         if self.missing == "drop":
             column_of(data, self.group)
-            data = data.dropna(subset=[*self.columns, self.group])
+            data = data.dropna(subset=[*self.columns, *weights, self.group])
         groups(data, self.group)
         if data.empty:
             raise ValueError(f"no row has {', '.join(self.columns)}")
-        return data
+        return data.astype({name: object for name in self.columns if _is_text(data[name])})
+
+    def specifications(self, data: pd.DataFrame) -> tuple[object, object]:
+        """Of the fixed and the random part: formulaic's, with the levels that these rows have."""
+        return tuple(read(part, self.rows(data)).model_spec for part in (self.fixed, self.random))
 
     def read(self, data: pd.DataFrame) -> dict:
         """What `Moments.from_arrays` takes: y, X, Z, group, weights, and the names of fixed, random and outcome."""
@@ -82,7 +93,8 @@ def probe(
     `codings` are numbers by wave. Raises ValueError for an unknown name, or a term that is not linear.
     """
     n, K = len(names), len(codings[0][1])
-    values = np.concatenate([np.eye(n), np.random.default_rng(0).normal(size=(2, n))])
+    far = 10.0 ** np.array([0, 0, 1, 2, 4, 6])[:, None] * np.random.default_rng(0).normal(size=(6, n))
+    values = np.concatenate([np.eye(n), far, -far])
     values[:, 0] = 1
     frame = pd.DataFrame(np.tile(values, (K, 1)), columns=list(names))
     for name, by_wave in codings:
@@ -92,14 +104,18 @@ def probe(
         raise ValueError(f"no variable {unknown[0]!r}; there are {', '.join(map(str, frame.columns[1:]))}")
     with np.errstate(all="ignore"):  # a term that is not finite is not linear either
         right, left = matrices(parsed, frame)
+    for side in (right, left):
+        if side is not None and (held := side.model_spec.transform_state):
+            raise ValueError(f"{', '.join(held)}: needs the rows themselves; make it a variable or a coding first")
     columns = [*right.columns, *([] if left is None else left.columns)]
     W = np.column_stack([right.to_numpy(float), *([] if left is None else [left.to_numpy(float)])])
     W = W.reshape(K, len(values), len(columns))
     T = W[:, :n].copy()
     linear = np.isfinite(W).all((0, 1))
     T[:, 1:] -= np.where(linear, T[:, :1], 0)
-    off = values[None, n:] @ np.where(linear, T, 0) - np.where(linear, W[:, n:], 0)
-    linear &= np.abs(off).max((0, 1)) <= 1e-9 * (1 + np.abs(np.where(linear, W, 0)).max((0, 1)))
+    T = np.where(linear, T, 0)
+    off = values[None, n:] @ T - np.where(linear, W[:, n:], 0)
+    linear &= (np.abs(off) <= 1e-9 * (1 + np.abs(values[None, n:]) @ np.abs(T))).all((0, 1))
     if not linear.all():
         raise ValueError(
             f"term {columns[np.argmin(linear)]!r} is not linear in the variables: make it a variable of its own"
@@ -112,18 +128,42 @@ def parse(formula: str, outcome: bool = False) -> Formula:
         parsed = Formula(formula)
     except FormulaicError as problem:
         raise ValueError(f"formula {formula!r}: {_plain(problem)}") from None
-    if outcome and not hasattr(parsed, "lhs"):
+    sides = [parsed.lhs, parsed.rhs] if hasattr(parsed, "lhs") else [parsed]
+    if not all(isinstance(side, SimpleFormula) for side in sides):
+        raise ValueError(f"formula {formula!r} has a '|': the grouping column is the argument `group`")
+    if outcome and len(sides) == 1:
         raise ValueError(f"formula {formula!r} has no outcome: write 'outcome ~ terms'")
     return parsed
 
 
 def matrices(parsed: object, data: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """The right side of a formula, or of its specification, and the left side if it has one."""
+    made = read(parsed, data)
+    return (made.rhs, made.lhs) if hasattr(made, "lhs") else (made, None)
+
+
+def read(parsed: object, data: pd.DataFrame) -> object:
     try:
-        made = parsed.get_model_matrix(data, na_action="ignore", context={"np": np})
+        return parsed.get_model_matrix(data, na_action="ignore", context={"np": np})
     except FormulaicError as problem:
         raise ValueError(f"formula: {_plain(problem)}") from None
-    return (made.rhs, made.lhs) if hasattr(made, "lhs") else (made, None)
+
+
+def of_levels(*specifications: object) -> list[str]:
+    """The columns that enter as levels: text, and what stands in `C()`."""
+    return sorted(
+        {
+            str(name)
+            for spec in specifications
+            for factor, names in spec.factor_variables.items()
+            if spec.encoder_state.get(factor.expr, (None,))[0] is Factor.Kind.CATEGORICAL
+            for name in names & spec.required_variables
+        }
+    )
+
+
+def _is_text(column: pd.Series) -> bool:
+    return not (pd.api.types.is_numeric_dtype(column) or isinstance(column.dtype, pd.CategoricalDtype))
 
 
 def _plain(problem: Exception) -> str:
@@ -134,6 +174,8 @@ def _plain(problem: Exception) -> str:
 def column_of(data: pd.DataFrame, name: str) -> None:
     if name not in data.columns:
         raise ValueError(f"no column {name!r}; there are {', '.join(map(str, data.columns))}")
+    if list(data.columns).count(name) > 1:
+        raise ValueError(f"column {name!r} is there twice: give one of them another name")
 
 
 def groups(data: pd.DataFrame, group: str) -> None:
@@ -160,6 +202,7 @@ def numeric(data: pd.DataFrame, names: Sequence[str], blank_allowed: bool = Fals
                 if len(infinite):
                     raise ValueError(f"column {name!r} has {len(infinite)} infinite values, first in row {infinite[0]}")
             continue
+        column = column.astype(object) if pd.api.types.is_string_dtype(column) else column
         number = pd.to_numeric(column, errors="coerce")
         if not text or number.notna().sum() * 2 > column.notna().sum():
             odd = column.index[column.notna() & number.isna()]

@@ -46,6 +46,8 @@ TOLERANCE = 1e-7  # of the certificate, relative to the terms that cancel in G
 FLAT = 1e-6  # least second derivative of f along a relative change of L; ordinary data give 1 and more
 STARTS = (0.1, 2.0, 20.0, 0.02)  # L = start * identity, in units of a typical visit schedule; beside `by_moments`
 EQUAL = 1e-7  # of f: optima as near as this are one
+FEW = 50  # groups below which many data sets, too, are solved from every start. In 20,000 made fits of one to three
+# visits a person, `by_moments` alone missed the optimum in 2.5 % with 8 people, 0.6 % with 15, none with 50 or 100
 ITERATIONS = 100
 HALVINGS = 40
 
@@ -200,16 +202,22 @@ def directions(L: np.ndarray) -> np.ndarray:
     return basis[:, :, len(pairs[0]) :].swapaxes(-1, -2).reshape(B, -1, q, r)
 
 
-def _step(data: Sums, L: np.ndarray, at: Point) -> tuple[np.ndarray, np.ndarray]:
-    """The Newton step D (B, q, r), uphill directions turned round, and the decrement it promises (B,)."""
+def _step(data: Sums, L: np.ndarray, at: Point) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The Newton step D (B, q, r), uphill directions turned round; the decrement it promises (B,); if it is the last.
+
+    Where a direction had to be turned it is not: beside a small variance f is nearly level, and falls away from it.
+    """
     D = directions(L)
     B, K = D.shape[:2]
     values, vectors = np.linalg.eigh(hessian(data, L, at, D)[0])
-    values = np.maximum(np.abs(values), 1e-9 * np.abs(values).max(1, keepdims=True) + 1e-100)
+    most = np.abs(values).max(1, keepdims=True)
+    turned = (values < -1e-6 * most).any(1)
+    values = np.maximum(np.abs(values), 1e-9 * most + 1e-100)
     along = vectors.swapaxes(-1, -2) @ D.reshape(B, K, -1)
     slope = (along @ (2 * at.G @ L).reshape(B, -1, 1))[..., 0]
     step = -((slope / values)[:, None, :] @ along).reshape(L.shape)
-    return step, _dot(slope, slope / values)
+    decrement = _dot(slope, slope / values)
+    return step, decrement, (decrement <= STOP) & ~turned
 
 
 def _norm(matrix: np.ndarray) -> np.ndarray:
@@ -223,12 +231,12 @@ def _newton(data: Sums, L: np.ndarray) -> tuple[np.ndarray, Point, np.ndarray]:
     end = at = evaluate(part, L @ L.swapaxes(-1, -2))
     for _ in range(ITERATIONS if L.shape[2] else 0):
         now = L[todo]
-        D, decrement = _step(part, now, at)
+        D, decrement, done = _step(part, now, at)
         share = np.minimum(1, (1 + _norm(now)) / np.maximum(_norm(D), 1e-300))
         ahead = evaluate(part, (square := now + share[:, None, None] * D) @ square.swapaxes(-1, -2))
         for _halving in range(HALVINGS):
             enough = at.f - 0.01 * share * decrement + 1e-12 * np.abs(at.f)
-            bad = np.flatnonzero((decrement > STOP) & ~(ahead.f <= enough))
+            bad = np.flatnonzero(~done & ~(ahead.f <= enough))
             if not len(bad):
                 break
             share[bad] /= 2
@@ -236,7 +244,6 @@ def _newton(data: Sums, L: np.ndarray) -> tuple[np.ndarray, Point, np.ndarray]:
             ahead.put(bad, evaluate(part.take(bad), square @ square.swapaxes(-1, -2)))
         L[todo] = now + share[:, None, None] * D
         used[todo] += 1
-        done = decrement <= STOP
         if done.all() and len(done) == len(L):
             return L, ahead, used
         if done.any():
@@ -342,26 +349,35 @@ def by_moments(data: Sums) -> np.ndarray:
     return vectors * np.sqrt(np.clip(values, 0.02, 1e6))[:, None, :]
 
 
-def optimum(data: Sums, starts: tuple = STARTS, start: np.ndarray | None = None) -> Found:
+def optimum(data: Sums, starts: tuple | None = None, start: np.ndarray | None = None) -> Found:
     """The best optimum from several starts: by moments; an identity L of several sizes; each direction more than the
-    others; and, first, `start`, an L (B, q, q) or (q, q).
+    others; and `start`, an L (B, q, q) or (q, q).
 
-    Small samples do have several optima, some with nearly no residual variance.
+    Small samples do have several optima, some with nearly no residual variance. Where `starts` is None (STARTS), data
+    sets of at least `FEW` groups are solved from `by_moments` and `start` alone: for many at once.
     """
     B, q = len(data.m), data.A.shape[-1]
-    first = [by_moments(data), *(size * np.eye(q) for size in starts)]
-    if starts and q > 1:
-        first += [np.diag(np.where(np.arange(q) == j, starts[1], starts[0])) for j in range(q)]
-    if start is not None:
-        first.insert(0, start)
-    each = np.stack([np.broadcast_to(L, (B, q, q)) for L in first], 1).reshape(-1, q, q)
-    owner = np.repeat(np.arange(B), len(first))
-    L, rank, at, used = _descend(data.take(owner) if len(first) > 1 else data, each)
-    if len(first) > 1:
-        f, level = at.f.reshape(B, -1), stationary(L, at).reshape(B, -1)
-        near = f <= f.min(1, keepdims=True) + EQUAL
-        best = np.arange(B) * len(first) + np.argmax(near * (1 + level), 1)
-        L, rank, at, used = L[best], rank[best], at.take(best), used.reshape(B, -1).sum(1)
+    first = [by_moments(data)] + ([] if start is None else [start])
+    sizes = STARTS if starts is None else starts
+    more = [size * np.eye(q) for size in sizes]
+    if len(sizes) > 1 and q > 1:
+        more += [np.diag(np.where(np.arange(q) == j, sizes[1], sizes[0])) for j in range(q)]
+    every = (data.m.sum(1) < FEW) | (starts is not None)
+    count = len(first) + len(more) * every
+    owner = np.repeat(np.arange(B), count)
+    begin = np.cumsum(count) - count
+    each = np.empty((len(owner), q, q))
+    for k, L in enumerate(first):
+        each[begin + k] = L
+    for k, L in enumerate(more, len(first)):
+        each[begin[every] + k] = L
+    L, rank, at, used = _descend(data.take(owner) if len(owner) > B else data, each)
+    if len(owner) > B:
+        near = at.f <= np.minimum.reduceat(at.f, begin)[owner] + EQUAL
+        score = near * (1 + stationary(L, at))
+        best = np.flatnonzero(score == np.maximum.reduceat(score, begin)[owner])
+        best = best[np.unique(owner[best], return_index=True)[1]]
+        L, rank, at, used = L[best], rank[best], at.take(best), np.add.reduceat(used, begin)
     certified, K, p = np.zeros(B, bool), q * (q + 1) // 2, data.p
     J, A = np.zeros((B, 1 + K, p, p)), np.zeros((B, 1 + K, 1 + K))
     J[:, 0], A[:, 0, 0] = at.Cxx_inverse, 2 / data.d

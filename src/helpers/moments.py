@@ -285,7 +285,7 @@ class Moments:
         self._refuse()
         one = replace(self, m=self.m[None], S=self.S[None], E=self.E[None])
         sums, R, Rz = one._standardised(reml)
-        found = likelihood.optimum(sums)
+        found = likelihood.optimum(sums, likelihood.STARTS)
         best = one._in_units(sums, found, R, Rz)
         to_beta, s2 = np.linalg.inv(R[0, :-1, :-1]), best.residual_var[0]
         plain = covariance = best.covariance[0]
@@ -317,7 +317,7 @@ class Moments:
             spread=spread,
         )
 
-    def optimum(self, reml: bool = True, starts: tuple = likelihood.STARTS, start: np.ndarray | None = None) -> Optimum:
+    def optimum(self, reml: bool = True, starts: tuple | None = None, start: np.ndarray | None = None) -> Optimum:
         """The optima of one data set, or of all of them side by side; `start` is a relative covariance T (q, q) to
         try too.
 
@@ -334,6 +334,8 @@ class Moments:
         if start is not None:
             values, vectors = np.linalg.eigh(Rz @ start @ Rz.swapaxes(-1, -2))
             start = vectors * np.sqrt(np.maximum(values, likelihood.SMALL**2))[:, None, :]
+        if many is not self and starts is None:
+            starts = likelihood.STARTS
         best = part._in_units(sums, likelihood.optimum(sums, starts, start), R, Rz)
         if not usable.all():
             best = _spread(best, usable, many)
@@ -400,18 +402,18 @@ class Moments:
             raise ValueError(f"{n} rows cannot carry {p} fixed effects")
         if self.n_groups < q:
             raise ValueError(f"{_whole(self.n_groups)} groups cannot carry {q} random terms")
-        if self.rows.max() <= q:
+        if self.rows[self.m > 0].max() <= q:
             raise ValueError(
                 f"every group has at most {q} rows, as many as random terms: their variances and the residual's are "
                 "not identified; leave out a random term"
             )
-        for kind, names, R in (("fixed", self.fixed, self.R), ("random", self.random, self._Rz(self.m))):
-            size = np.sqrt((R**2).sum(0))
-            given = [name for j, name in enumerate(names) if abs(R[j, j]) <= COLLINEAR * size[j]]
-            if given:
+        fixed, exact = self._given()
+        for kind, names, which in (("fixed", self.fixed, fixed), ("random", self.random, _repeats(self._Rz(self.m)))):
+            if which.any():
+                given = ", ".join(repr(name) for name, given in zip(names, which, strict=True) if given)
                 others = "is zero or a combination of the columns before it"
-                raise ValueError(f"{kind} columns: {', '.join(map(repr, given))} {others}; leave out what repeats")
-        if abs(self.R[-1, -1]) <= 1e-12 * np.abs(self.R[:, -1]).max():
+                raise ValueError(f"{kind} columns: {given} {others}; leave out what repeats")
+        if exact:
             if self.fixed[:1] == ("Intercept",) and np.abs(self.R[1:, -1]).max() <= 1e-12 * abs(self.R[0, -1]):
                 raise ValueError(f"the outcome {self.outcome!r} has no variance: it is the same in every row")
             raise ValueError(f"the fixed effects fit the outcome {self.outcome!r} exactly: no variance is left")
@@ -423,11 +425,31 @@ class Moments:
     def _usable(self) -> np.ndarray:
         """Which of many data sets can be fitted (B,)."""
         p, q = len(self.fixed), len(self.random)
-        gram = self.E + np.trace(self.S, axis1=-4, axis2=-3).sum(-3)
-        size = np.sqrt(np.maximum(np.diagonal(gram, axis1=-2, axis2=-1), 1e-300))
-        least = np.linalg.eigvalsh(gram / size[:, :, None] / size[:, None, :])[:, 0]
+        fixed, exact = self._given()
+        there = self.m.sum(-1) > 0
+        random = _repeats(self._Rz(np.where(there[:, None], self.m, 1))).any(-1)
         long = (self.m * (self.rows > q)).sum(-1) > 0
-        return (self.n_obs > p) & (self.n_groups >= q) & long & (least > 1e-12) & _varies(self.E, self.n_obs)
+        enough = (self.n_obs > p) & (self.n_groups >= q) & there & long
+        return enough & ~fixed.any(-1) & ~random & ~exact & _varies(self.E, self.n_obs)
+
+    def _given(self) -> tuple[np.ndarray, np.ndarray]:
+        """Which fixed columns are zero or a combination of those before them (..., p), and if the outcome is (...).
+
+        R tells what held when it was made, E and S what holds since people were taken out.
+        """
+        gram = self.E + np.trace(self.S, axis1=-4, axis2=-3).sum(-3)
+        gram = gram / np.maximum(self.n_obs, 1e-300)[..., None, None]
+        fixed, exact = (
+            _repeats(self.R)[..., :-1],
+            np.abs(self.R[..., -1, -1]) <= 1e-12 * np.abs(self.R[..., :, -1]).max(-1),
+        )
+        if (np.linalg.eigvalsh(gram) > 1e-6).all():
+            shape = gram.shape[:-2]
+            return np.broadcast_to(fixed, (*shape, fixed.shape[-1])), np.broadcast_to(exact, shape)
+        values, vectors = np.linalg.eigh(gram)
+        root = np.sqrt(np.maximum(values, 0))[..., :, None] * vectors.swapaxes(-1, -2)
+        now = np.abs(np.diagonal(np.linalg.qr(root, mode="r"), axis1=-2, axis2=-1)) <= 1e-6
+        return now[..., :-1] | fixed, now[..., -1] | exact
 
     def _nowhere(self) -> Optimum:
         """The optima of many data sets none of which can be fitted."""
@@ -578,10 +600,17 @@ def linear_map(
     return T, list(old) if T.shape[1] == len(old) else [f"{letter}{j}" for j in range(T.shape[1])]
 
 
+def _repeats(R: np.ndarray) -> np.ndarray:
+    """Which columns add nothing to those before them (..., c), by their upper triangular R."""
+    return np.abs(np.diagonal(R, axis1=-2, axis2=-1)) <= COLLINEAR * np.sqrt((R**2).sum(-2))
+
+
 def _varies(E: np.ndarray, n: int | np.ndarray) -> np.ndarray:
     """Whether the outcome varies beside what fixed and random effects together can fit: E (..., c, c), n rows."""
     Exx, Exy, Eyy = E[..., :-1, :-1], E[..., :-1, -1:], E[..., -1, -1]
-    left = Eyy - (Exy.swapaxes(-1, -2) @ np.linalg.pinv(Exx, rcond=1e-10, hermitian=True) @ Exy)[..., 0, 0]
+    # A ridge instead of a pseudo-inverse: columns of persons alone leave nothing here, and this is done for thousands.
+    ridge = 1e-13 * (np.trace(Exx, axis1=-2, axis2=-1) + n)[..., None, None] * np.eye(Exx.shape[-1])
+    left = Eyy - (Exy.swapaxes(-1, -2) @ np.linalg.solve(Exx + ridge, Exy))[..., 0, 0]
     return (left > 1e-10 * Eyy) & (Eyy > 1e-20 * n)
 
 

@@ -13,6 +13,8 @@ the model is fitted to expected moments.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from keyword import iskeyword
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -22,6 +24,7 @@ from helpers import cohort, study
 from helpers.reml import Moments, Waves
 
 PEOPLE = 1e9  # of the population whose moments give the limit
+_SDS = ("intercept_sd", "slope_sd", "residual_sd")
 
 
 @dataclass(frozen=True)
@@ -139,13 +142,16 @@ class Plan:
         wrong = self._wrong()
         if wrong:
             raise ValueError(f"plan: {wrong}")
+        object.__setattr__(self, "persons", int(self.persons))
 
     def _wrong(self) -> str | None:
         waves, names = self.waves, [p.name for p in self.predictors]
-        numbers = [self.persons, *waves, *self.retention, *(v for v in asdict(self).values() if isinstance(v, float))]
-        numbers += [v for p in self.predictors for v in asdict(p).values() if isinstance(v, float)]
-        if not np.isfinite(numbers).all():
-            return "a number is not finite"
+        said = [(key, value) for key, value in asdict(self).items() if key not in ("predictors", "outcome", "random")]
+        said += [(f"{p.name}: {key}", v) for p in self.predictors for key, v in asdict(p).items() if key != "name"]
+        for key, value in said:
+            numbers = value if isinstance(value, tuple) else [0 if value is None and key.endswith("by_time") else value]
+            if not all(isinstance(number, Real) and np.isfinite(number) for number in numbers):
+                return f"{key} is {value!r}; it must be finite numbers"
         if self.persons < 1 or self.persons != int(self.persons):
             return f"persons is {self.persons}; it must be a whole number of 1 or more"
         if len(set(waves)) < len(waves) or len(waves) < 2 or len(waves) > 12:
@@ -157,15 +163,21 @@ class Plan:
         if not 0 <= self.persistence < 1:
             return f"persistence is {self.persistence}; it must be at least 0 and below 1"
         if min(self.intercept_sd, self.slope_sd) < 0 or self.residual_sd <= 0 or abs(self.correlation) > 1:
-            return "SDs must not be negative, residual_sd must be above 0, correlation within -1 and 1"
+            held = ", ".join(f"{key} is {getattr(self, key)}" for key in (*_SDS, "correlation"))
+            return f"{held}; SDs must not be negative, residual_sd must be above 0, correlation within -1 and 1"
         if self.random not in ("1", "1 + time"):
             return f"random is {self.random!r}; it must be '1' or '1 + time'"
         if len(waves) <= 2 and self.random != "1":
             return "2 waves cannot carry a random intercept and slope beside a residual; say random='1'"
         if not 0 < self.alpha < 1:
             return f"alpha is {self.alpha}; it must be between 0 and 1"
-        if len(set(names)) < len(names) or {"time", "Intercept"} & set(names) or any(":" in name for name in names):
-            return f"predictors are named {names}; names must differ, without ':', 'time' or 'Intercept'"
+        words = [*names, self.outcome]
+        taken = [*words, *(f"{word}_mean" for word in words), "time", "wave", "Intercept"]
+        if len(set(taken)) < len(taken) or not all(word.isidentifier() and not iskeyword(word) for word in words):
+            return (
+                f"predictors are named {names}, the outcome {self.outcome!r}; names must differ (also from time, wave, "
+                "Intercept, and another's with _mean) and be of letters, digits and _"
+            )
         for p in self.predictors:
             if min(p.between, p.within) < 0 or p.between + p.within == 0:
                 return f"{p.name}: between and within must not be negative, nor both 0"
@@ -222,7 +234,8 @@ def limit(plan: Plan) -> pd.Series:
         keep = np.r_[: 1 + stay, 1 + stay + np.flatnonzero(np.repeat(here, len(plan.predictors) - stay + 1))]
         parts.append(m[-1] * V[np.ix_(keep, keep)])
     found = model_of(plan, kinds, np.array(m), parts).fit(ddf="none").fixed["estimate"][list(plan.terms)]
-    return found.where(found.abs() > 1e-9 * plan.residual_sd, 0.0)  # what rounding leaves of a zero
+    size = np.diag(_basis(plan))[:-1]
+    return found.where(found.abs() * size > 1e-9 * plan.residual_sd, 0.0)  # what rounding leaves of a zero
 
 
 def _expected(plan: Plan) -> np.ndarray:
@@ -269,7 +282,8 @@ def _product(a: Predictor, b: Predictor, r: float) -> float:
         return r * sd[0] * sd[1]
     h = [stats.norm.ppf(p.mean) if p.binary else 0.0 for p in (a, b)]
     if a.binary and b.binary:
-        both = min(a.mean, b.mean) if r > 1 - 1e-12 else stats.multivariate_normal.cdf(h, cov=[[1, r], [r, 1]])
+        whole = r > 1 - 1e-12
+        both = min(a.mean, b.mean) if whole else stats.multivariate_normal.cdf(h, None, [[1, r], [r, 1]], True)
         return float(both) - a.mean * b.mean
     return r * stats.norm.pdf(h[0] if a.binary else h[1]) * (sd[1] if a.binary else sd[0])
 

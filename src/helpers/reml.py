@@ -75,18 +75,19 @@ def moments_of_dask(
     import dask
 
     design = formulas.Design.of(formula, group, random, weights, missing)
-    for name in [*design.columns, group]:
+    for name in [*design.columns, *([weights] if weights else []), group]:
         formulas.column_of(data, name)
+    if missing == "drop":
+        data = data.dropna(subset=[*design.columns, *([weights] if weights else []), group])
     partial = data[group].map_partitions(lambda part: part.drop_duplicates(), meta=data[group]._meta)
-    if int(partial.value_counts().max().compute()) > 1:
+    if bool((partial.value_counts() > 1).any().compute()):
         data = data.shuffle(on=group)
-    text = [name for name in design.columns if not pd.api.types.is_numeric_dtype(data[name].dtype)]
-    example = data.drop_duplicates(subset=text).compute() if text else data.head(2, npartitions=-1)
-    fixed, spread = (part.get_model_matrix(example, na_action="ignore", context={}).model_spec
-                     for part in (design.fixed, design.random))  # fmt: skip
+    fixed, spread = design.specifications(data.head(2, npartitions=-1))
     for spec in (fixed.rhs, fixed.lhs, spread):
         if spec.transform_state:
             raise ValueError(f"{', '.join(spec.transform_state)}: needs all rows at once; make it a column first")
+    if levels := formulas.of_levels(fixed.rhs, spread):
+        fixed, spread = design.specifications(data.drop_duplicates(subset=levels).compute())
     design = replace(design, fixed=fixed, random=spread)
     parts = [dask.delayed(_part)(design, part) for part in data.to_delayed()]
     while len(parts) > 1:

@@ -119,6 +119,8 @@ class Waves:
             before = held.get(waves, (0.0, 0.0))
             held[waves] = before[0] + sign * m, before[1] + sign * K @ V @ K.T
         held = {waves: part for waves, part in sorted(held.items()) if np.abs(part[0]).max() > 1e-9}
+        if not held:
+            raise ValueError("no person is left")
         m = np.stack([part[0] for part in held.values()], -1)
         return replace(self, waves=tuple(held), m=m, V=tuple(part[1] for part in held.values()))
 

@@ -134,9 +134,9 @@ def _anchor(target: str, *children: nodes.Node) -> nodes.inline:
 
 
 class ClaimsTable(SphinxDirective):
-    """The nine claims: model and coefficient, estimate with interval, df and p, the truth, recovered or not."""
+    """The nine claims: model and coefficient, estimate with interval, p with df, the truth, recovered or not."""
 
-    HEAD = ("Claim", "Coefficient (unit)", "Estimate [95 % interval]", "df", "p", "True effect", "Limit", "As built in")
+    HEAD = ("Claim", "Coefficient (unit)", "Estimate [95 % interval]", "p (df)", "True effect", "Limit", "As built in")
 
     def run(self) -> list[nodes.Node]:
         ids = [f"num-{key}" for key in ("claims.n", "claims.recovered") if key in self.env.press_results]
@@ -152,8 +152,7 @@ class ClaimsTable(SphinxDirective):
             claim_words(claim),
             [nodes.literal(text=claim.model), f" {claim.term.replace(':', ' × ')}", f" ({unit})" if unit else ""],
             [estimate, " ", nodes.inline("", "", *_nodes(["[", low, ", ", high, "]"]), classes=["press-interval"])],
-            df,
-            p,
+            [p, " (", df, ")"],
             self.number(f"truth.{claim.key}.causal"),
             self.number(f"truth.{claim.key}.limit"),
             self.verdict(claim),
