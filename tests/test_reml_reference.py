@@ -1,5 +1,6 @@
 """`reml.fit` against the truth in 80-digit numbers (reference/exact.py), and that truth against lme4's fits."""
 
+import ast
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -166,3 +167,14 @@ def test_moving_the_origin_of_time_changes_the_truth_for_the_intercept_alone():
 def test_lme4_as_it_comes_stops_short_in_some_cases():
     short = {name for name, truth in EXACT.items() if (truth["lme4_default_short"] or 0) > 1e-4}
     assert short >= {"calendar_year", "days_since_1970"}
+
+
+def test_the_chapter_counts_where_lme4_stops_short_as_the_reference_has_it():
+    text = (Path(__file__).parents[1] / "book" / "models" / "reml.md").read_text()
+    line = next(line for line in text.splitlines() if line.startswith("reference = {"))
+    typed = ast.literal_eval(line.partition("= ")[2])
+    short = [[truth["lme4_default_short"], truth["lme4_short"], truth["ml"]["lme4_short"]] for truth in EXACT.values()]
+    columns = list(zip(*short, strict=True))
+    assert typed["fits"] == [len(EXACT)] * 3
+    assert typed["short"] == [sum(value > 1e-4 for value in column) for column in columns]
+    assert typed["worst"] == [round(max(0.0, *column), 2) for column in columns]

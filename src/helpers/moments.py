@@ -153,11 +153,11 @@ class Moments:
         """
         y, X, Z = (np.asarray(part, float) for part in (y, X, Z))
         n, group = len(y), np.asarray(group)
+        if not n:
+            raise ValueError("no rows")
         X, Z, Y = X.reshape(len(X), -1), Z.reshape(len(Z), -1), y.reshape(n, -1)
         if not n == len(X) == len(Z) == len(group):
             raise ValueError(f"y, X, Z and group have {n}, {len(X)}, {len(Z)} and {len(group)} rows")
-        if not n:
-            raise ValueError("no rows")
         for part, values in (("y", Y), ("X", X), ("Z", Z)):
             if not np.isfinite(values.sum()) and not (finite := np.isfinite(values)).all():
                 raise ValueError(f"{part} has {(~finite).sum()} values that are not finite")
@@ -609,7 +609,7 @@ def _varies(E: np.ndarray, n: int | np.ndarray) -> np.ndarray:
     """Whether the outcome varies beside what fixed and random effects together can fit: E (..., c, c), n rows."""
     Exx, Exy, Eyy = E[..., :-1, :-1], E[..., :-1, -1:], E[..., -1, -1]
     # A ridge instead of a pseudo-inverse: columns of persons alone leave nothing here, and this is done for thousands.
-    ridge = 1e-13 * (np.trace(Exx, axis1=-2, axis2=-1) + n)[..., None, None] * np.eye(Exx.shape[-1])
+    ridge = 1e-13 * (np.trace(Exx, axis1=-2, axis2=-1) + np.maximum(n, 1))[..., None, None] * np.eye(Exx.shape[-1])
     left = Eyy - (Exy.swapaxes(-1, -2) @ np.linalg.solve(Exx + ridge, Exy))[..., 0, 0]
     return (left > 1e-10 * Eyy) & (Eyy > 1e-20 * n)
 
