@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 export RUFF_CACHE_DIR := _build/ruff
 
 .DEFAULT_GOAL := help
-.PHONY: help install book test update verify pair format lint reference lock clean
+.PHONY: help install book test update verify pair format lint reference bench lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name what; do \
@@ -42,6 +42,9 @@ lint: install ## check the code's style, in notebooks too
 
 reference: install ## make the reference fits of tests/reference anew (needs R with lme4: see CONTRIBUTING.md)
 	@cd tests/reference && ../../.venv/bin/python make.py
+
+bench: install ## measure reml and design beside their rivals, write benchmarks/RESULTS.md (ARGS=--quick: a smoke run)
+	@.venv/bin/python benchmarks/run.py $(ARGS)
 
 lock: ## compile requirements.in into the hashed requirements.txt (needs uv: see requirements-dev.txt)
 	uv pip compile --universal --fork-strategy fewest --generate-hashes --python-version 3.11 --no-header --upgrade \

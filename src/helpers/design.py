@@ -48,6 +48,8 @@ def replicate(
     `scheduler` is the address of a `dask.distributed` scheduler, or its client; by default the blocks run here, in
     threads. With a `folder`, blocks are kept there as Parquet as they end, and `results.parquet` when all have; a run
     that was stopped goes on where it was, with the same final bytes. `progress` shows a bar (default: on a terminal).
+    Plans on one seed share their draws, so that they are compared on the same luck. A fit fails where the data cannot
+    carry it: with no more spare rows within people than terms that vary there, nothing is left for the residual.
 
     Returns
     -------
@@ -102,8 +104,8 @@ def _run(plan: Plan, seed: int, blocks: Sequence[int], scheduler: object) -> Ite
     with distributed.Client(scheduler) if own else contextlib.nullcontext(scheduler) as client:
         futures = {client.submit(simulate, plan, block, seed, pure=False): block for block in blocks}
         try:
-            for future in distributed.as_completed(futures):
-                yield futures[future], future.result()
+            for future in distributed.as_completed(list(futures)):
+                yield futures.pop(future), future.result()  # let go: what is here is not made again if a worker dies
         finally:
             client.cancel(list(futures))
 
@@ -111,16 +113,21 @@ def _run(plan: Plan, seed: int, blocks: Sequence[int], scheduler: object) -> Ite
 def simulate(plan: Plan, block: int, seed: int) -> dict[str, np.ndarray]:
     """One block of replicates: arrays (BLOCK, terms) of estimates, std_error, df; (BLOCK,) of converged, singular.
 
-    One BLAS thread: the last digits of a product may depend on how it was shared out.
+    One BLAS thread: the last digits of a product may depend on how it was shared out. Many waves make many patterns:
+    the more, the fewer replicates are solved side by side, which spares memory and time.
     """
+    side, first = BLOCK, block * BLOCK
     with threadpool_limits(1):
-        first = block * BLOCK
-        draws = np.stack([_draws(plan, seed, i) for i in range(first, first + BLOCK)])
-        best = _moments(plan, draws).optimum()
-    fitted = np.isfinite(best.criterion)
+        parts = [_solve(plan, range(i, min(i + side, first + BLOCK)), seed) for i in range(first, first + BLOCK, side)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _solve(plan: Plan, replicates: range, seed: int) -> dict[str, np.ndarray]:
+    best = _moments(plan, np.stack([_draws(plan, seed, i) for i in replicates])).optimum()
+    fitted, variance = np.isfinite(best.criterion), np.diagonal(best.covariance, axis1=1, axis2=2)
     return {
         "estimate": best.beta,
-        "std_error": np.sqrt(np.diagonal(best.covariance, axis1=1, axis2=2)),
+        "std_error": np.sqrt(np.where(variance > 0, variance, np.nan)),  # not, where only rounding is left of a fit
         "df": best.df,
         "converged": best.certified & fitted,
         "singular": best.singular & fitted,
@@ -204,10 +211,11 @@ def _long(plan: Plan, found: dict[str, np.ndarray]) -> pd.DataFrame:
 def summarise(frame: pd.DataFrame, against: str = "truth") -> pd.DataFrame:
     """How the analysis does, one row a term, each figure with its Monte Carlo standard error beside it (`..._mcse`).
 
-    Over the replicates that did not fail: power (share significant), bias (mean estimate less truth), coverage (share
-    of intervals that hold the truth), rmse; over the significant ones: type_s (share with the wrong sign) and type_m
-    (mean of |estimate| / |truth|), blank where the truth is 0; over all: failed and singular (shares), replicates,
-    and truth. `against` is "truth" or "limit". With theta estimates, e = theta - truth, n replicates:
+    Over the replicates that did not fail: power (share significant), std_error (the mean of those reported), bias (mean
+    estimate less truth), coverage (share of intervals that hold the truth), rmse; over the significant ones: type_s
+    (share with the wrong sign) and type_m (mean of |estimate| / |truth|), blank where the truth is 0; over all:
+    failed and singular (shares), replicates, and truth. `against` is "truth" or "limit". With theta estimates, e =
+    theta - truth, n replicates:
 
         mcse(share) = sqrt(share (1 - share) / n)      mcse(bias) = SD(theta) / sqrt(n)
         mcse(rmse) = SD(e^2) / (2 rmse sqrt(n))        mcse(type_m) = SD(|theta| / |truth|) / sqrt(n significant)
@@ -216,7 +224,7 @@ def summarise(frame: pd.DataFrame, against: str = "truth") -> pd.DataFrame:
     """
     if against not in ("truth", LIMIT):
         raise ValueError(f"against: {against!r} is neither 'truth' nor 'limit'")
-    needed = {"term", "estimate", "conf_low", "conf_high", "significant", "failed", "singular", against}
+    needed = {"term", "estimate", "std_error", "conf_low", "conf_high", "significant", "failed", "singular", against}
     if missing := needed - set(frame.columns):
         raise ValueError(f"no column {sorted(missing)[0]!r}: `summarise` takes what `replicate` returns")
     return pd.DataFrame(
@@ -234,6 +242,7 @@ def _figures(rows: pd.DataFrame, against: str) -> pd.Series:
     root = lambda size: np.sqrt(size) if size else np.nan
     figures = {
         "power": _share(fitted["significant"]),
+        "std_error": (fitted["std_error"].mean(), fitted["std_error"].std() / root(n)),
         "bias": (error.mean(), error.std() / root(n)),
         "coverage": _share(holds),
         "rmse": (rmse, (error**2).std() / (2 * rmse * root(n))),

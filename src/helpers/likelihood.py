@@ -145,14 +145,16 @@ def evaluate(data: Sums, T: np.ndarray) -> Point:
     values, vectors = np.linalg.eigh(M)
     M_inverse = (vectors / values[..., None, :]) @ vectors.swapaxes(-1, -2)
     C = unpack(data.E + weigh(data.S, M_inverse))
-    sign, logC = np.linalg.slogdet(C)  # where T is so large that rounding is left of C, all is NaN: no step goes there
-    C_inverse = np.linalg.inv(np.where((sign > 0)[:, None, None], C, np.nan))
+    sign, logC = np.linalg.slogdet(C)
+    C_inverse = np.linalg.inv(np.where((sign == 0)[:, None, None], np.eye(p + 1), C))
     r2 = 1 / C_inverse[:, -1, -1]
     b = -C_inverse[:, :p, p] * r2[:, None]
     Cxx_inverse = C_inverse[:, :p, :p] - b[:, :, None] * b[:, None, :] / r2[:, None, None]
     logV = _dot(m, np.log(values).sum(-1))
-    logr2 = np.log(np.where(r2 > 0, r2, np.nan))
-    f = logV + d * (1 + np.log(2 * np.pi / d)) + d * logr2 + (logC - logr2 if data.reml else 0)
+    lost = (sign <= 0) | (r2 <= 0)  # T is so large that only rounding is left of C: no step goes there
+    logr2 = np.log(np.where(lost, 1, r2))
+    f = logV + d * (1 + np.log(2 * np.pi / d)) + d * logr2 + (np.where(lost, 0, logC) - logr2 if data.reml else 0)
+    f = np.where(lost, np.inf, f)
     weight = d[:, None, None] * C_inverse
     weight[:, :p, :p] -= (d - data.reml)[:, None, None] * Cxx_inverse
     SO = unpack((data.S @ upper(weight)[..., None]).reshape(*m.shape, -1))
@@ -398,8 +400,13 @@ def optimum(data: Sums, starts: tuple | None = None, start: np.ndarray | None = 
         D = directions(face)
         H, dC = hessian(part, face, here, D)
         values, vectors = np.linalg.eigh(H)
-        certified[which] = good & (values[:, 0] * _norm(face) ** 2 > FLAT)
-        values = np.where(np.abs(values) > 1e-300, values, np.inf)
+        steep = values[:, 0] * _norm(face) ** 2 > FLAT
+        slope = (D.reshape(*D.shape[:2], -1) @ (2 * here.G @ face).reshape(len(which), -1, 1)).swapaxes(
+            -1, -2
+        ) @ vectors
+        left = ((slope[:, 0] ** 2) / np.where(steep[:, None], values, 1)).sum(1)  # what f would still fall by
+        certified[which] = good & steep & (left <= EQUAL)
+        values[~steep] = np.nan  # variances that the data do not tell apart have no df
         k, dCxx, inverse = D.shape[1], dC[:, :, :p, :p], here.Cxx_inverse[:, None]
         log_r2 = np.trace(here.C_inverse[:, None] @ dC - _pad(inverse @ dCxx), axis1=-2, axis2=-1)
         J[which, 1 : 1 + k] = log_r2[..., None, None] * inverse - inverse @ dCxx @ inverse
@@ -457,13 +464,18 @@ def kenward_roger(data: Sums, best: Found, rows: np.ndarray) -> tuple[np.ndarray
         return unpack(weigh(S, (N + N.swapaxes(-1, -2)) / 2))[:p, :p] + out * E
 
     P = [-xx(Mi @ g @ Mi, out) for g, out in zip(G, outside, strict=True)]
-    information, Q = np.empty((k, k)), np.empty((k, k, p, p))
+    information, Q, size = np.empty((k, k)), np.empty((k, k, p, p)), np.empty(k)
     for a in range(k):
         for b in range(k):
             both = outside[a] * outside[b]
             Q[a, b] = xx(Mi @ G[a] @ Mi @ G[b] @ Mi, both)
             traces = np.einsum("pij,pji->p", Mi @ G[a], Mi @ G[b]) + both * (rows - q)
             information[a, b] = m @ traces - 2 * np.vdot(F, Q[a, b]) + np.vdot(F @ P[a] @ F, P[b])
-    A = 2 * np.linalg.inv(information)
+            if a == b:
+                size[a] = np.sqrt(m @ traces)  # of what cancels in it
+    told = np.linalg.eigvalsh(information / np.outer(size, size))[0] > 1e-10
+    A = (
+        2 * np.linalg.inv(information) if told else np.full((k, k), np.nan)
+    )  # no df where the data do not tell them apart
     inner = sum(A[a, b] * (Q[a, b] - P[a] @ F @ P[b]) for a in range(k) for b in range(k))
     return F + 2 * F @ inner @ F, np.array([-F @ part @ F for part in P]), A

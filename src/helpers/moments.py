@@ -417,7 +417,7 @@ class Moments:
             if self.fixed[:1] == ("Intercept",) and np.abs(self.R[1:, -1]).max() <= 1e-12 * abs(self.R[0, -1]):
                 raise ValueError(f"the outcome {self.outcome!r} has no variance: it is the same in every row")
             raise ValueError(f"the fixed effects fit the outcome {self.outcome!r} exactly: no variance is left")
-        if not _varies(self.E, n):
+        if not self._varies():
             raise ValueError(
                 f"fixed and random effects together can fit every row of {self.outcome!r}: no residual variance is left"
             )
@@ -430,7 +430,7 @@ class Moments:
         random = _repeats(self._Rz(np.where(there[:, None], self.m, 1))).any(-1)
         long = (self.m * (self.rows > q)).sum(-1) > 0
         enough = (self.n_obs > p) & (self.n_groups >= q) & there & long
-        return enough & ~fixed.any(-1) & ~random & ~exact & _varies(self.E, self.n_obs)
+        return enough & ~fixed.any(-1) & ~random & ~exact & self._varies()
 
     def _given(self) -> tuple[np.ndarray, np.ndarray]:
         """Which fixed columns are zero or a combination of those before them (..., p), and if the outcome is (...).
@@ -450,6 +450,22 @@ class Moments:
         root = np.sqrt(np.maximum(values, 0))[..., :, None] * vectors.swapaxes(-1, -2)
         now = np.abs(np.diagonal(np.linalg.qr(root, mode="r"), axis1=-2, axis2=-1)) <= 1e-6
         return now[..., :-1] | fixed, now[..., -1] | exact
+
+    def _varies(self) -> np.ndarray:
+        """Whether anything is left of the outcome beside what fixed and random effects together can fit (...)."""
+        E, p, n = self.E, len(self.fixed), self.n_obs
+        Exx, Exy, Eyy = E[..., :-1, :-1], E[..., :-1, -1:], E[..., -1, -1]
+        spare = self.rows - (np.abs(np.diagonal(self.A, axis1=1, axis2=2)) > 0).sum(1)
+        spare = (np.maximum(self.m, 0) * np.maximum(spare, 0)).sum(-1)  # rows that random effects do not use up
+        short = spare <= p
+        if short.any():
+            size = np.trace(Exx, axis1=-2, axis2=-1)
+            rank = np.linalg.matrix_rank(Exx, tol=1e-9 * np.maximum(size, 1e-300), hermitian=True)
+            short = short & (spare <= rank + 1e-9)
+        # A ridge instead of a pseudo-inverse: persons' own columns leave nothing here, and this is done for thousands.
+        ridge = 1e-13 * np.maximum(np.trace(Exx, axis1=-2, axis2=-1) + n, 1)[..., None, None] * np.eye(p)
+        left = Eyy - (Exy.swapaxes(-1, -2) @ np.linalg.solve(Exx + ridge, Exy))[..., 0, 0]
+        return ~short & (left > 1e-10 * Eyy) & (Eyy > 1e-20 * n)
 
     def _nowhere(self) -> Optimum:
         """The optima of many data sets none of which can be fitted."""
@@ -603,15 +619,6 @@ def linear_map(
 def _repeats(R: np.ndarray) -> np.ndarray:
     """Which columns add nothing to those before them (..., c), by their upper triangular R."""
     return np.abs(np.diagonal(R, axis1=-2, axis2=-1)) <= COLLINEAR * np.sqrt((R**2).sum(-2))
-
-
-def _varies(E: np.ndarray, n: int | np.ndarray) -> np.ndarray:
-    """Whether the outcome varies beside what fixed and random effects together can fit: E (..., c, c), n rows."""
-    Exx, Exy, Eyy = E[..., :-1, :-1], E[..., :-1, -1:], E[..., -1, -1]
-    # A ridge instead of a pseudo-inverse: columns of persons alone leave nothing here, and this is done for thousands.
-    ridge = 1e-13 * (np.trace(Exx, axis1=-2, axis2=-1) + np.maximum(n, 1))[..., None, None] * np.eye(Exx.shape[-1])
-    left = Eyy - (Exy.swapaxes(-1, -2) @ np.linalg.solve(Exx + ridge, Exy))[..., 0, 0]
-    return (left > 1e-10 * Eyy) & (Eyy > 1e-20 * n)
 
 
 def _constant(sums: likelihood.Sums, R: np.ndarray) -> np.ndarray:

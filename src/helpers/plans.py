@@ -13,6 +13,7 @@ the model is fitted to expected moments.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from keyword import iskeyword
 from numbers import Real
 
@@ -32,10 +33,10 @@ class Predictor:
     """A predictor that changes from visit to visit (or, with `within` 0, does not).
 
     `average` is its effect at the mean of the waves, `by_time` what the effect gains a month, both in outcome units
-    for one unit of the predictor; `by_time` None leaves the product with time out of the model. `between` and
-    `within` are SDs of people's levels and of visits about them; of a binary predictor they count on the normal scale
-    behind it, where only their ratio matters, and `mean` is its share. `confounding` is the correlation of people's
-    levels with their random intercept.
+    for one unit of the predictor. With `tested` False (or `by_time` None, which stands for 0) the analysis leaves the
+    product with time out. `between` and `within` are SDs of people's levels and of visits about them; of a binary
+    predictor they count on the normal scale behind it, where only their ratio matters, and `mean` is its share.
+    `confounding` is the correlation of people's levels with their random intercept.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Predictor:
     by_time: float | None = 0.0
     binary: bool = False
     confounding: float = 0.0
+    tested: bool = True
 
 
 def _study(outcome: str = "pda") -> dict:
@@ -193,7 +195,8 @@ class Plan:
     def terms(self) -> tuple[str, ...]:
         """The coefficients of the analysis, in order."""
         names = [p.name for p in self.predictors]
-        return ("Intercept", *names, "time", *(f"{p.name}:time" for p in self.predictors if p.by_time is not None))
+        products = (f"{p.name}:time" for p in self.predictors if p.tested and p.by_time is not None)
+        return ("Intercept", *names, "time", *products)
 
     @property
     def effects(self) -> dict[str, float]:
@@ -221,6 +224,11 @@ def limit(plan: Plan) -> pd.Series:
     Exact but for the integrals: each pair's second moments are known (of binary predictors from the bivariate normal
     distribution), and sets of waves have their probabilities from the one tendency to be seen.
     """
+    return _limit(plan).copy()
+
+
+@cache
+def _limit(plan: Plan) -> pd.Series:
     K = len(plan.waves)
     V = _expected(plan)
     nodes, weight = np.polynomial.hermite_e.hermegauss(64)
