@@ -24,7 +24,7 @@ def one_cohort(plan, seed: int) -> pd.DataFrame:
     for p in plan.predictors:
         x = p.between * rng.normal(size=n)[person] + p.within * rng.normal(size=len(person))
         if p.binary:
-            x = (x < stats.norm.ppf(p.mean) * np.hypot(p.between, p.within)) - p.mean
+            x = (x > stats.norm.isf(p.mean) * np.hypot(p.between, p.within)) - p.mean
         frame[p.name] = x
     u = rng.normal(size=(2, n))[:, person]
     slope = plan.correlation * u[0] + np.sqrt(1 - plan.correlation**2) * u[1]

@@ -41,13 +41,13 @@ class Extent:
 
 LOADING = 300  # seconds in which an engine must have the data, and a planner be done
 FULL = Extent(
-    {302: 21, 10_000: 11, 100_000: 7, 1_000_000: 5},
+    {302: 11, 10_000: 5, 100_000: 5, 1_000_000: 3},
     responses=1000,
     blocks=10,
     limit=180,
-    budget=60,
+    budget=40,
     replicates=10_000,
-    repeats=5,
+    repeats=3,
 )
 QUICK = Extent({302: 1}, responses=10, blocks=2, limit=4, budget=2, replicates=500, repeats=1)
 

@@ -256,7 +256,7 @@ def test_one_group_does_not_tell_its_intercept_from_the_fixed_one():
     assert not reml.solve(y, X, Z, group).certified
 
 
-@pytest.mark.parametrize("sd", [(1.0, 0.5), (0.2, 0.0), (3e3, 0.5), (3e3, 0.05)])
+@pytest.mark.parametrize("sd", [(1.0, 0.5), (30.0, 0.5), (3e3, 0.5), (3e3, 0.05)])
 def test_a_search_that_was_stopped_is_certified_only_where_it_had_arrived(sd, monkeypatch):
     # Beside a variance of ten million, f can still fall along a small one while the gradient looks like zero.
     for seed in range(6):

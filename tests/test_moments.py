@@ -175,6 +175,12 @@ def test_the_patterns_of_the_parts_are_those_of_the_whole():
     assert (whole - of(data, odd)).m.min() > 0.5
 
 
+def test_a_pattern_goes_with_its_only_person():
+    data = dense.draw(1, SIZES, q=2)
+    for person in (0, 4):
+        assert len((of(data) - of(data, data[3] == person)).m) == len(of(data, data[3] != person).m) == len(SIZES) - 1
+
+
 def test_columns_that_only_the_people_taken_out_told_apart_are_named():
     y, X, Z, group = dense.draw(5, SIZES)
     data = y, np.column_stack([X, (group == 3).astype(float)]), Z, group

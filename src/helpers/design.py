@@ -116,7 +116,7 @@ def simulate(plan: Plan, block: int, seed: int) -> dict[str, np.ndarray]:
     One BLAS thread: the last digits of a product may depend on how it was shared out. Many waves make many patterns:
     the more, the fewer replicates are solved side by side, which spares memory and time.
     """
-    side, first = BLOCK, block * BLOCK
+    side, first = max(1, BLOCK >> max(0, len(plan.waves) - 6)), block * BLOCK
     with threadpool_limits(1):
         parts = [_solve(plan, range(i, min(i + side, first + BLOCK)), seed) for i in range(first, first + BLOCK, side)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
