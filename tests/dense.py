@@ -97,7 +97,7 @@ def kenward_roger(G, s2, X, Z, group, contrasts):
 
     Kenward & Roger 1997, with their letters: V is a sum of the sigma_i times G_i; Phi = (X'V^-1X)^-1.
     """
-    n, (p, q) = len(X), (X.shape[1], len(G))
+    n, (_p, q) = len(X), (X.shape[1], len(G))
     same = group[:, None] == group[None, :]
     V = s2 * covariance(G / s2, Z, group)
     inverse = np.linalg.inv(V)

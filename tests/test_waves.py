@@ -276,7 +276,7 @@ def test_a_coding_without_a_value_for_a_wave_is_refused(waves):
 
 def test_a_wave_twice_in_one_person_is_refused(data):
     row = data.iloc[[5]].rename(index={5: 999})
-    with pytest.raises(ValueError, match="column 'wave': a wave twice in one person, first in row (5|999)"):
+    with pytest.raises(ValueError, match=r"column 'wave': a wave twice in one person, first in row (5|999)"):
         summary(pd.concat([data, row]))
 
 

@@ -46,7 +46,7 @@ TOLERANCE = 1e-7  # of the certificate, relative to the terms that cancel in G
 FLAT = 1e-6  # least second derivative of f along a relative change of L; ordinary data give 1 and more
 # L = start * identity, in units of a typical visit schedule, beside `by_moments`. With these none of 194 tiny samples
 # with two optima ended in the wrong one; with 0.1 and 2 alone nine did.
-STARTS = (0.02, 0.1, 1.0, 5.0, 25.0)
+STARTS = (0.02, 0.1, 1.0, 5.0, 25.0, 200.0, 5000.0)
 SIDEWAYS = (5.0, 0.1)  # one direction and the others
 TAKEN_UP = 0.1  # how far into a direction that pays
 EQUAL = 1e-7  # of f: optima as near as this are one

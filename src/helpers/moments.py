@@ -463,9 +463,10 @@ class Moments:
             rank = np.linalg.matrix_rank(Exx, tol=1e-9 * np.maximum(size, 1e-300), hermitian=True)
             short = short & (spare <= rank + 1e-9)
         # A ridge instead of a pseudo-inverse: persons' own columns leave nothing here, and this is done for thousands.
-        ridge = 1e-13 * np.maximum(np.trace(Exx, axis1=-2, axis2=-1) + n, 1)[..., None, None] * np.eye(p)
-        left = Eyy - (Exy.swapaxes(-1, -2) @ np.linalg.solve(Exx + ridge, Exy))[..., 0, 0]
-        return ~short & (left > 1e-10 * Eyy) & (Eyy > 1e-20 * n)
+        ridge = 1e-13 * np.maximum(np.trace(Exx, axis1=-2, axis2=-1) + n, 1)
+        b = np.linalg.solve(Exx + ridge[..., None, None] * np.eye(p), Exy)
+        left = Eyy - (Exy.swapaxes(-1, -2) @ b)[..., 0, 0]
+        return ~short & (left > 1e-10 * Eyy + 2 * ridge * (b**2).sum((-1, -2))) & (Eyy > 1e-20 * n)
 
     def _nowhere(self) -> Optimum:
         """The optima of many data sets none of which can be fitted."""
