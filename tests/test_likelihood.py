@@ -5,6 +5,7 @@ from dataclasses import fields
 import dense
 import mpmath
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -354,16 +355,14 @@ def test_contrasts_have_the_df_of_finite_differences(restricted):
     rows = np.array([[1.0, 2.0, 0.0, -1.0], [0.0, 1.0, 1.0, 0.0], [0.5, 0.0, 0.0, 0.5]])
     L = root(fit.random_cov.to_numpy() / fit.residual_var)
     expected = dense.satterthwaite(L, fit.residual_var, *data, rows, restricted)
-    table = fit.contrast(pd_rows(rows, fit))
+    table = fit.contrast(named(rows, fit))
     assert table["df"].to_numpy() == pytest.approx(expected, rel=1e-6)
     _, beta, _, covariance = dense.estimates(fit.random_cov.to_numpy() / fit.residual_var, *data, restricted)
     assert table["estimate"].to_numpy() == pytest.approx(rows @ beta)
     assert table["std_error"].to_numpy() == pytest.approx(np.sqrt(np.diag(rows @ covariance @ rows.T)))
 
 
-def pd_rows(rows, fit):
-    import pandas as pd
-
+def named(rows, fit):
     return pd.DataFrame(rows, columns=fit.fixed.index)
 
 
@@ -387,7 +386,7 @@ def test_kenward_and_rogers_covariance_and_df_are_those_of_their_formulas_writte
     )
     assert fit.covariance.to_numpy() == pytest.approx(covariance, rel=1e-8, abs=1e-12)
     assert fit.fixed["std_error"].to_numpy() == pytest.approx(np.sqrt(np.diag(covariance)), rel=1e-9)
-    assert np.append(fit.fixed["df"], fit.contrast(pd_rows(rows, fit))["df"]) == pytest.approx(df, rel=1e-8)
+    assert np.append(fit.fixed["df"], fit.contrast(named(rows, fit))["df"]) == pytest.approx(df, rel=1e-8)
     assert scale == pytest.approx(np.ones(6), rel=1e-9)  # one contrast needs no further scale, so t it is
 
 
