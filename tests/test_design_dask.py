@@ -68,14 +68,15 @@ def test_workers_let_go_of_what_has_been_fetched(client, tmp_path, monkeypatch):
 def test_a_worker_killed_in_mid_run_changes_nothing_but_the_time(client, tmp_path):
     workers, found = client.run(os.getpid), {}
     blocks = lambda: len(list(tmp_path.glob("block-*.parquet")))
-    run = threading.Thread(target=lambda: found.update(frame=replicate(*LONG, folder=tmp_path, scheduler=client)))
+    whole = lambda: found.update(frame=replicate(*LONG, folder=tmp_path, scheduler=client))
+    run = threading.Thread(target=whole, daemon=True)
     run.start()
     while run.is_alive() and not (blocks() >= 3 and all(client.processing().values())):
         time.sleep(0.005)
     lost = next(iter(workers))
     os.kill(workers[lost], KILL)
     done = blocks()
-    run.join()
+    run.join(60)
     assert 3 <= done < 12
     assert workers[lost] not in client.run(os.getpid).values()
     pd.testing.assert_frame_equal(found["frame"], replicate(*LONG), check_exact=True)
