@@ -44,7 +44,7 @@ FULL = Extent(
     {302: 11, 10_000: 5, 100_000: 5, 1_000_000: 3},
     responses=1000,
     blocks=10,
-    limit=60,
+    limit=180,
     budget=40,
     replicates=10_000,
     repeats=3,
