@@ -408,13 +408,13 @@ def optimum(data: Sums, starts: tuple | None = None, start: np.ndarray | None = 
         certified[which] = good & steep & (left <= EQUAL)
         values[~steep] = np.nan  # variances that the data do not tell apart have no df
         k, dCxx, inverse = D.shape[1], dC[:, :, :p, :p], here.Cxx_inverse[:, None]
-        log_r2 = np.trace(here.C_inverse[:, None] @ dC - _pad(inverse @ dCxx), axis1=-2, axis2=-1)
+        log_r2 = np.trace(here.C_inverse[:, None] @ dC - pad(inverse @ dCxx), axis1=-2, axis2=-1)
         J[which, 1 : 1 + k] = log_r2[..., None, None] * inverse - inverse @ dCxx @ inverse
         A[which, 1 : 1 + k, 1 : 1 + k] = 2 * (vectors / values[:, None, :]) @ vectors.swapaxes(-1, -2)
     return Found(L, rank, at, certified, J, A, used)
 
 
-def _pad(matrix: np.ndarray) -> np.ndarray:
+def pad(matrix: np.ndarray) -> np.ndarray:
     """A row and a column of zeros below and to the right."""
     return np.pad(matrix, [(0, 0)] * (matrix.ndim - 2) + [(0, 1), (0, 1)])
 

@@ -263,7 +263,7 @@ class Moments:
         whole = T.shape[:1] == (len(old),) and (not isinstance(T_fixed, pd.DataFrame) or self.outcome in T_fixed.index)
         T, names = linear_map(T_fixed, old if whole else self.fixed, "x", "T_fixed")
         if not whole:
-            T, names = likelihood._pad(T), [*names, self.outcome]
+            T, names = likelihood.pad(T), [*names, self.outcome]
             T[-1, -1] = 1
         B, R = full_qr(self.R @ T)
         return replace(moments._turned(B), fixed=tuple(names[:-1]), outcome=names[-1], R=R)
@@ -283,7 +283,7 @@ class Moments:
         if self.m.ndim > 1:
             raise ValueError(f"{len(self.m)} data sets: `optimum` solves them side by side, `fit` takes one")
         self._refuse()
-        one = replace(self, m=self.m[None], S=self.S[None], E=self.E[None])
+        one = self._alone()
         sums, R, Rz = one._standardised(reml)
         found = likelihood.optimum(sums, likelihood.STARTS)
         best = one._in_units(sums, found, R, Rz)
@@ -323,7 +323,7 @@ class Moments:
 
         Of many data sets, those that cannot be fitted (see `reml.fit`) have NaN for an estimate and are not certified.
         """
-        many = self if self.m.ndim > 1 else replace(self, m=self.m[None], S=self.S[None], E=self.E[None])
+        many = self if self.m.ndim > 1 else self._alone()
         if many is not self:
             self._refuse()
         usable = many._usable() if many is self else np.ones(1, bool)
@@ -344,8 +344,12 @@ class Moments:
     def criterion(self, T: np.ndarray, reml: bool = True) -> float:
         """f(T) of `helpers.likelihood` (6) at a relative covariance T (q, q) in the units of Z, on lme4's scale."""
         self._refuse()
-        sums, R, Rz = replace(self, m=self.m[None], S=self.S[None], E=self.E[None])._standardised(reml)
+        sums, R, Rz = self._alone()._standardised(reml)
         return float((likelihood.evaluate(sums, Rz @ T @ Rz.swapaxes(-1, -2)).f + _constant(sums, R))[0])
+
+    def _alone(self) -> "Moments":
+        """One data set as the only one of many."""
+        return replace(self, m=self.m[None], S=self.S[None], E=self.E[None])
 
     def _take(self, which: np.ndarray) -> "Moments":
         """These of many data sets."""
