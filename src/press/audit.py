@@ -82,13 +82,13 @@ ABBREVIATION = re.compile(r"\b(e\.g|i\.e|et al|cf|vs|Dr|approx)\.", re.IGNORECAS
 
 OPAQUE = {
     "code", "code-block", "literalinclude", "bibliography", "toctree", "tableofcontents", "raw", "mermaid", "contents",
-    "claims", "numbers", "facts", "targets", "iframe",
-    "exercise-end", "plan", "solution-end",
+    "claims", "numbers", "facts", "targets", "iframe", "exercise-end", "plan",
+    "solution-end",
 }  # fmt: skip
 TITLED = {
     "admonition", "attention", "card", "caution", "csv-table", "definition", "dropdown", "exercise", "exercise-start",
-    "grid-item-card", "hint", "important", "list-table", "margin", "note", "proof:definition", "seealso", "sidebar", "solution",
-    "tab-item", "table", "tip", "topic", "warning",
+    "grid-item-card", "hint", "important", "list-table", "margin", "note", "proof:definition", "seealso", "sidebar",
+    "solution", "tab-item", "table", "tip", "topic", "warning",
 }  # fmt: skip
 SPOKEN_OPTIONS = {"alt": "alt text", "caption": "caption", "prerequisites": "prose"}
 FENCE = re.compile(r"^\s*(`{3,}|:{3,}|~{3,})\s*(?:\{([\w:.-]+)\})?\s*(.*)$")
