@@ -15,6 +15,7 @@ from nbformat import NotebookNode
 
 from press import BookError
 from press.chapters import Chapter, dump, lines, pages, read_text, read_yaml
+from press.kits import publish
 
 INDEX = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>The book</title>
@@ -38,6 +39,7 @@ def build(root: Path, notebooks: dict[str, NotebookNode], results: dict[str, dic
     stage(root, notebooks, source)
     shutil.rmtree(new, ignore_errors=True)
     _sphinx(root, source, new, results_path)
+    publish(root, notebooks, results, new)
     names = pages(root)
     if not (new / "index.html").exists():
         (new / "index.html").write_text(INDEX.format(page=names[0]), encoding="utf-8")

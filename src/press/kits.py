@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from nbformat import NotebookNode
@@ -20,7 +20,7 @@ from nbformat import NotebookNode
 from press import BookError
 from press.chapters import dump
 from press.editions import KINDS, attribution, editions, notice
-from press.markdown import Book
+from press.markdown import Book, book, lessons
 
 RUNS = ("ipykernel", "nbclient")  # what runs a notebook
 README = """{title}
@@ -69,6 +69,20 @@ def write_kits(root: Path, notebooks: dict[str, NotebookNode], book: Book, out: 
         _furnish(root, folder, [nb], f"Kit of the chapter {chapter}", f"{chapter}.ipynb", TEACHER, said)
         written.append(pack(folder, out / f"{chapter}.zip"))
     return written
+
+
+def publish(root: Path, notebooks: dict[str, NotebookNode], results: Mapping[str, Mapping], site: Path) -> None:
+    """Put into the `site` what its pages offer to take away: notebooks, kits of the chapters that teach, slides."""
+    from press.slides import write_slides
+
+    of = book(root, results)
+    teaching = lessons(notebooks)
+    for name, nb in notebooks.items():
+        for kind in KINDS if name in teaching else KINDS[:1]:
+            _put(site / "notebooks" / kind / f"{short(name)}.ipynb", dump(editions(root, {name: nb}, of, kind)[name]))
+    if teaching:
+        write_kits(root, teaching, of, site / "kits")
+    write_slides(root, notebooks, of, site / "slides")
 
 
 def short(name: str) -> str:

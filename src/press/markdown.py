@@ -18,7 +18,7 @@ from pybtex.richtext import Text
 
 from helpers.study import CLAIMS, FACTS
 from press import BookError
-from press.quote import UnresolvedError, claim_key, quote, recovered, resolve
+from press.quote import UnresolvedError, claim_key, derived, quote, recovered, resolve
 
 NUMBERS = {"num", "fact", "holds"}
 ADMONITIONS = {
@@ -69,11 +69,22 @@ class Page:
 
 
 def book(root: Path, results: Mapping[str, Mapping]) -> Book:
-    """The book at `root`, whose numbers are `results`."""
+    """The book at `root`, whose gathered numbers are `results`."""
     source = root / "book" / "references.bib"
     citation = root / "CITATION.cff"
     cff = yaml.safe_load(citation.read_text(encoding="utf-8")) if citation.exists() else {}
+    results = {**results, **derived(results)}
     return Book(results, parse_file(source) if source.exists() else BibliographyData(), cff.get("url", "").rstrip("/"))
+
+
+def lessons(notebooks: Mapping[str, NotebookNode]) -> dict[str, NotebookNode]:
+    """Those of `notebooks` that teach: they have a lesson."""
+    return {name: nb for name, nb in notebooks.items() if any(block.name == "lesson" for block in said(nb))}
+
+
+def said(nb: NotebookNode) -> Iterator[Block]:
+    """The blocks of all Markdown cells."""
+    return (block for cell in nb.cells if cell.cell_type == "markdown" for block in blocks(cell.source))
 
 
 def page(name: str, nb: NotebookNode, of: Book, beside: frozenset[str] = frozenset()) -> Page:
@@ -85,9 +96,9 @@ def page(name: str, nb: NotebookNode, of: Book, beside: frozenset[str] = frozens
             made.figures[figure["name"]] = len(made.figures) + 1
         if cell.cell_type == "markdown":
             _note_anchors(made, cell.source)
-            for block in blocks(cell.source):
-                if "label" in block.options and block.name == "math":
-                    made.equations[block.options["label"]] = len(made.equations) + 1
+    for block in said(nb):
+        if "label" in block.options and block.name == "math":
+            made.equations[block.options["label"]] = len(made.equations) + 1
     return made
 
 

@@ -4,7 +4,8 @@ The directive `lesson` is a box of objectives, prerequisites and class time. The
 a title of their own in place of a number. Solutions and notes for the teacher become `<details>`, which need no script.
 """
 
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -16,6 +17,7 @@ from sphinx_exercise.directive import ExerciseStartDirective
 from sphinx_exercise.nodes import exercise_node, exercise_subtitle, solution_node
 
 LOG = logging.getLogger(__name__)
+LESSON = "lesson"  # in a page's metadata, its minutes
 
 
 class Lesson(SphinxDirective):
@@ -29,6 +31,7 @@ class Lesson(SphinxDirective):
         for option in self.option_spec:
             if option not in self.options:
                 raise self.error(f"a lesson needs the option {option}")
+        self.env.metadata[self.env.docname][LESSON] = self.options["minutes"]
         box = nodes.container(classes=["press-lesson"])
         box += _line("After this chapter you can")
         self.state.nested_parse(self.content, self.content_offset, box)
@@ -93,6 +96,39 @@ def _fold(node: nodes.Element, summary: str, kind: str, content: list[nodes.Node
     node.replace_self(folded("", *content, summary=summary, classes=[kind], ids=node["ids"], names=node["names"]))
 
 
+def offer(app: Sphinx, name: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
+    """The menu of what can be taken away from a page; the theme's own offers the source, with its roles unresolved."""
+    if doctree is None or "header_buttons" not in context:
+        return
+    links = _takeaways(app, name) if context.get("page_source_suffix") == ".ipynb" else []
+    buttons = [
+        {"type": "link", "url": context["pathto"](target, 1), "text": text, "icon": f"fas fa-{icon}", "label": "take"}
+        for text, target, icon in links
+    ]
+    printing = {"type": "javascript", "javascript": "window.print()", "text": "Print", "icon": "fas fa-print"}
+    buttons.append(printing | {"label": "print"})
+    group = {"type": "group", "icon": "fas fa-download", "buttons": buttons, "label": "download-buttons"}
+    context["header_buttons"].append(group | {"tooltip": "Take this page away"})
+
+
+def _takeaways(app: Sphinx, name: str) -> list[tuple[str, str, str]]:
+    """(words, file, icon) of each; `press.kits.publish` writes the files."""
+    path = name.removeprefix("book/")
+    part, _, chapter = path.rpartition("/")
+    teaches = LESSON in app.env.metadata[name]
+    links = [("Student's notebook" if teaches else "Notebook", f"notebooks/student/{path}.ipynb", "code")]
+    if teaches:
+        links.append(("Teacher's notebook", f"notebooks/teacher/{path}.ipynb", "chalkboard-teacher"))
+        links.append(("Kit: notebooks, data, helpers", f"kits/{chapter}.zip", "file-archive"))
+    if part and _has_slides(Path(app.srcdir) / "book" / part):
+        links.append(("Slides of this part", f"slides/{part}.html", "desktop"))
+    return links
+
+
+def _has_slides(part: Path) -> bool:
+    return any('"slide"' in page.read_text(encoding="utf-8") for page in part.glob("*.ipynb"))
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
     app.setup_extension("sphinx_exercise")  # first, for its own reading of exercises comes before `shape`
@@ -100,4 +136,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("exercise-start", ExerciseStart, override=True)
     app.add_node(folded, html=(visit_folded, depart_folded))
     app.connect("doctree-read", shape)
+    app.connect("html-page-context", offer, priority=502)  # after the theme has begun its buttons
     return {"parallel_read_safe": True, "parallel_write_safe": True}
