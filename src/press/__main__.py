@@ -1,4 +1,4 @@
-"""The command line: `python -m press book | test | test-site | update | verify | pair`."""
+"""The command line of the book: `python -m press COMMAND`; `--help` lists them."""
 
 import argparse
 import dataclasses
@@ -52,6 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--json", action="store_true", help="print the report as JSON")
     pair = commands.add_parser("pair", help="bring text and notebooks in step")
     pair.add_argument("--check", action="store_true", help="only say where they differ, exit 1 if they do")
+    for name, what in TAKEAWAYS.items():
+        takeaway = commands.add_parser(name, help=what)
+        takeaway.add_argument("--out", type=Path, help=f"folder to write (default: _build/{name})")
     return parser
 
 
@@ -152,7 +155,50 @@ def pair(root: Path, options: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS = {"book": book, "test": test, "test-site": test_site, "update": update, "verify": verify, "pair": pair}
+TAKEAWAYS = {
+    "student": "the student's edition: notebooks without solutions and notes, with all they need to run",
+    "teacher": "the teacher's edition: the same with solutions and notes",
+    "kits": "one zip a chapter that runs on its own",
+    "slides": "one deck of slides a part, from the cells tagged slide",
+}
+
+
+def takeaway(root: Path, options: argparse.Namespace) -> int:
+    from press.chapters import chapters
+    from press.gather import gather
+    from press.kits import write_edition, write_kits
+    from press.markdown import book, lessons
+    from press.run import run
+    from press.slides import write_slides
+
+    notebooks = run(root, chapters(root), fresh=False)
+    of = book(root, gather(notebooks))
+    out = (options.out or root / "_build" / options.command).resolve()
+    if options.command in ("student", "teacher"):
+        written = [write_edition(root, notebooks, of, options.command, out)]
+    elif options.command == "kits":
+        written = write_kits(root, lessons(notebooks), of, out)
+    else:
+        written = write_slides(root, notebooks, of, out)
+    if not written:
+        raise BookError(
+            "No chapter has a lesson, so there are no kits."
+            if options.command == "kits"
+            else "No cell is tagged as a slide."
+        )
+    print("\n".join(str(path) for path in written))
+    return 0
+
+
+COMMANDS = {
+    "book": book,
+    "test": test,
+    "test-site": test_site,
+    "update": update,
+    "verify": verify,
+    "pair": pair,
+    **dict.fromkeys(TAKEAWAYS, takeaway),
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -82,14 +82,15 @@ ABBREVIATION = re.compile(r"\b(e\.g|i\.e|et al|cf|vs|Dr|approx)\.", re.IGNORECAS
 
 OPAQUE = {
     "code", "code-block", "literalinclude", "bibliography", "toctree", "tableofcontents", "raw", "mermaid", "contents",
-    "claims", "numbers", "facts", "targets", "iframe",
+    "claims", "numbers", "facts", "targets", "iframe", "exercise-end", "plan",
+    "solution-end",
 }  # fmt: skip
 TITLED = {
-    "admonition", "attention", "card", "caution", "csv-table", "definition", "dropdown", "exercise", "grid-item-card",
-    "hint", "important", "list-table", "margin", "note", "proof:definition", "seealso", "sidebar", "solution",
-    "tab-item", "table", "tip", "topic", "warning",
+    "admonition", "attention", "card", "caution", "csv-table", "definition", "dropdown", "exercise", "exercise-start",
+    "grid-item-card", "hint", "important", "list-table", "margin", "note", "proof:definition", "seealso", "sidebar",
+    "solution", "tab-item", "table", "tip", "topic", "warning",
 }  # fmt: skip
-SPOKEN_OPTIONS = {"alt": "alt text", "caption": "caption"}
+SPOKEN_OPTIONS = {"alt": "alt text", "caption": "caption", "prerequisites": "prose"}
 FENCE = re.compile(r"^\s*(`{3,}|:{3,}|~{3,})\s*(?:\{([\w:.-]+)\})?\s*(.*)$")
 BLOCK_START = re.compile(r"^\s*(#{1,6}\s|[-*+]\s|\d+[.)]\s|\||>|:\s)")
 MARKER_COMMENT = re.compile(r"<!--(num|fact|holds):.+?-->.*?<!--/\1-->", re.DOTALL)

@@ -15,6 +15,7 @@ from nbformat import NotebookNode
 
 from press import BookError, figuredata
 from press.chapters import Chapter, dump, lines, pages, read_text, read_yaml
+from press.kits import publish
 
 INDEX = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>The book</title>
@@ -39,6 +40,7 @@ def build(root: Path, notebooks: dict[str, NotebookNode], results: dict[str, dic
     shutil.rmtree(new, ignore_errors=True)
     _sphinx(root, source, new, results_path)
     figuredata.write(notebooks, new)
+    publish(root, notebooks, results, new)
     names = pages(root)
     if not (new / "index.html").exists():
         (new / "index.html").write_text(INDEX.format(page=names[0]), encoding="utf-8")

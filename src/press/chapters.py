@@ -70,6 +70,16 @@ def computed(root: Path) -> list[Chapter]:
     return [Chapter(root, name.removesuffix(".ipynb")) for name in _listed(root) if name.endswith(".ipynb")]
 
 
+def parts(root: Path) -> dict[str, list[str]]:
+    """Document names of the pages of each captioned part, in reading order."""
+    toc = read_yaml(root / "_toc.yml")
+    return {
+        part["caption"]: [name.removesuffix(".ipynb").removesuffix(".md") for name in _entries(part)]
+        for part in toc.get("parts", [])
+        if "caption" in part
+    }
+
+
 def chapters(root: Path) -> list[Chapter]:
     """The pages with computation, once it is sure that every page of `_toc.yml` is there.
 

@@ -1,0 +1,140 @@
+"""The Sphinx extension for teaching: what a chapter teaches, its exercises, and solutions that stay shut until opened.
+
+The directive `lesson` is a box of objectives, prerequisites and class time. The exercises are sphinx-exercise's, with
+a title of their own in place of a number. Solutions and notes for the teacher become `<details>`, which need no script.
+"""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx.application import Sphinx
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+from sphinx.writers.html5 import HTML5Translator
+from sphinx_exercise.directive import ExerciseStartDirective
+from sphinx_exercise.nodes import exercise_node, exercise_subtitle, solution_node
+
+LOG = logging.getLogger(__name__)
+LESSON = "lesson"  # in a page's metadata, its minutes
+
+
+class Lesson(SphinxDirective):
+    """{lesson} with a bullet list of objectives; the options are class time and, with links, what comes before."""
+
+    has_content = True
+    option_spec: ClassVar = {"minutes": directives.positive_int, "prerequisites": directives.unchanged_required}
+
+    def run(self) -> list[nodes.Node]:
+        self.assert_has_content()
+        for option in self.option_spec:
+            if option not in self.options:
+                raise self.error(f"a lesson needs the option {option}")
+        self.env.metadata[self.env.docname][LESSON] = self.options["minutes"]
+        box = nodes.container(classes=["press-lesson"])
+        box += _line("After this chapter you can")
+        self.state.nested_parse(self.content, self.content_offset, box)
+        links, messages = self.state.inline_text(self.options["prerequisites"], self.lineno)
+        box += _line("Before it: ", *links)
+        box += _line("In class: ", nodes.Text(f"{self.options['minutes']} minutes, with the exercises"))
+        return [box, *messages]
+
+
+def _line(lead: str, *rest: nodes.Node) -> nodes.paragraph:
+    return nodes.paragraph("", "", nodes.strong("", lead), *rest)
+
+
+class ExerciseStart(ExerciseStartDirective):
+    """{exercise-start} without a number: its title says what to do."""
+
+    def run(self) -> list[nodes.Node]:
+        self.options["nonumber"] = None
+        return super().run()
+
+
+class folded(nodes.General, nodes.Element):  # noqa: N801, docutils writes the names of nodes so
+    """Content that stays shut until its `summary` is opened."""
+
+
+def visit_folded(self: HTML5Translator, node: folded) -> None:
+    self.body.append(self.starttag(node, "details"))
+    self.body.append(f"<summary>{self.encode(node['summary'])}</summary>\n")
+
+
+def depart_folded(self: HTML5Translator, node: folded) -> None:
+    self.body.append("</details>\n")
+
+
+def shape(app: Sphinx, doctree: nodes.document) -> None:
+    """Give exercises their title, and fold solutions and notes for the teacher."""
+    for exercise in list(doctree.findall(exercise_node)):
+        task = _content(exercise)
+        subtitle = next(iter(exercise.findall(exercise_subtitle)), None)
+        words = [nodes.Text("Exercise: "), *subtitle.children] if subtitle else [nodes.Text("Exercise")]
+        exercise.clear()
+        exercise += [nodes.title("", "", *words), *task]
+    for solution in list(doctree.findall(solution_node)):
+        label = solution["target_label"]
+        if label not in doctree.nameids:  # also if a backtick in its title kept the exercise from being one
+            LOG.warning(
+                f"this page has no exercise {label} to be solved", location=solution, type="press", subtype="exercise"
+            )
+        solution["ids"] = [f"solution-{label}"]
+        _fold(solution, "Solution", "press-solution", _content(solution))
+    for admonition in list(doctree.findall(nodes.admonition)):
+        if "teacher" in admonition["classes"]:
+            _fold(admonition, admonition[0].astext(), "press-teacher", admonition.children[1:])
+
+
+def _content(node: nodes.Element) -> list[nodes.Node]:
+    """What stands in the section that sphinx-exercise puts around it, which has the same id on every page."""
+    return [child for part in node.children if isinstance(part, nodes.section) for child in part.children]
+
+
+def _fold(node: nodes.Element, summary: str, kind: str, content: list[nodes.Node]) -> None:
+    node.replace_self(folded("", *content, summary=summary, classes=[kind], ids=node["ids"], names=node["names"]))
+
+
+def offer(app: Sphinx, name: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
+    """The menu of what can be taken away from a page; the theme's own offers the source, with its roles unresolved."""
+    if doctree is None or "header_buttons" not in context:
+        return
+    links = _takeaways(app, name) if context.get("page_source_suffix") == ".ipynb" else []
+    buttons = [
+        {"type": "link", "url": context["pathto"](target, 1), "text": text, "icon": f"fas fa-{icon}", "label": "take"}
+        for text, target, icon in links
+    ]
+    printing = {"type": "javascript", "javascript": "window.print()", "text": "Print", "icon": "fas fa-print"}
+    buttons.append(printing | {"label": "print"})
+    group = {"type": "group", "icon": "fas fa-download", "buttons": buttons, "label": "download-buttons"}
+    context["header_buttons"].append(group | {"tooltip": "Take this page away"})
+
+
+def _takeaways(app: Sphinx, name: str) -> list[tuple[str, str, str]]:
+    """(words, file, icon) of each; `press.kits.publish` writes the files."""
+    path = name.removeprefix("book/")
+    part, _, chapter = path.rpartition("/")
+    teaches = LESSON in app.env.metadata[name]
+    links = [("Student's notebook" if teaches else "Notebook", f"notebooks/student/{path}.ipynb", "code")]
+    if teaches:
+        links.append(("Teacher's notebook", f"notebooks/teacher/{path}.ipynb", "chalkboard-teacher"))
+        links.append(("Kit: notebooks, data, helpers", f"kits/{chapter}.zip", "file-archive"))
+    if part and _has_slides(Path(app.srcdir) / "book" / part):
+        links.append(("Slides of this part", f"slides/{part}.html", "desktop"))
+    return links
+
+
+def _has_slides(part: Path) -> bool:
+    return any('"slide"' in page.read_text(encoding="utf-8") for page in part.glob("*.ipynb"))
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register with Sphinx."""
+    app.setup_extension("sphinx_exercise")  # first, for its own reading of exercises comes before `shape`
+    app.add_directive("lesson", Lesson)
+    app.add_directive("exercise-start", ExerciseStart, override=True)
+    app.add_node(folded, html=(visit_folded, depart_folded))
+    app.connect("doctree-read", shape)
+    app.connect("html-page-context", offer, priority=502)  # after the theme has begun its buttons
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
