@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     book = commands.add_parser("book", help="run what changed and build the site into _build/html")
     book.add_argument("--fresh", action="store_true", help="rerun every chapter")
+    commands.add_parser("pdf", help="print the whole book to _build/pdf/book.pdf (needs Chromium)")
     commands.add_parser("test", help="unit tests, notebooks against stored outputs, pairs, in one pytest run with ARGS")
     commands.add_parser("test-site", help="the built site in a real browser, in one pytest run with ARGS")
     update = commands.add_parser("update", help="rewrite stored outputs and book/results.json where they changed")
@@ -98,6 +99,17 @@ def book(root: Path, options: argparse.Namespace) -> int:
     ran, built = clock[1] - clock[0], clock[2] - clock[1]
     print(f"{len(pages(root))} pages, {len(results)} numbers. Chapters {ran:.1f} s, site {built:.1f} s.")
     print(index)
+    return 0
+
+
+def pdf(root: Path, options: argparse.Namespace) -> int:
+    from press.chapters import chapters
+    from press.gather import dumps, gather
+    from press.pdf import pdf
+    from press.run import run
+
+    notebooks = run(root, chapters(root))
+    print(pdf(root, notebooks, dumps(gather(notebooks))))
     return 0
 
 
@@ -192,6 +204,7 @@ def takeaway(root: Path, options: argparse.Namespace) -> int:
 
 COMMANDS = {
     "book": book,
+    "pdf": pdf,
     "test": test,
     "test-site": test_site,
     "update": update,

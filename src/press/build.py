@@ -74,7 +74,7 @@ def stage(root: Path, notebooks: dict[str, NotebookNode], source: Path) -> None:
         (source / f"{name}.ipynb").write_text(dump(nb), encoding="utf-8")
 
 
-def _sphinx(root: Path, source: Path, outdir: Path, results: Path) -> None:
+def _sphinx(root: Path, source: Path, outdir: Path, results: Path, builder: str = "html") -> None:
     from jupyter_book.sphinx import build_sphinx  # a second to import, and only needed here
 
     doctrees = root / "_build" / "doctrees"
@@ -91,6 +91,7 @@ def _sphinx(root: Path, source: Path, outdir: Path, results: Path) -> None:
             noconfig=True,
             confoverrides=overrides,
             doctreedir=doctrees,
+            builder=builder,
             freshenv=True,
             force_all=True,
             warningiserror=True,

@@ -42,8 +42,15 @@ def recovered(claim: Claim, results: Results) -> bool:
     return results[claim_key(claim, "conf_low")]["value"] > 0
 
 
+def covered(claim: Claim, results: Results) -> bool:
+    """Whether the claim's interval holds its true effect."""
+    low, high = (results[claim_key(claim, column)]["value"] for column in ("conf_low", "conf_high"))
+    return low <= results[f"truth.{claim.key}.causal"]["value"] <= high
+
+
 def derived(results: Results) -> dict[str, dict]:
-    """What follows from the results: `numbers.n`, and once all claims are fitted `claims.n` and `claims.recovered`."""
+    """What follows from the results: `numbers.n`, and once all claims are fitted `claims.n`, `claims.recovered`
+    and, with their truth, `claims.covered`."""
     counts = {"numbers.n": (len(results), "numbers in the ledger", "book/appendix/numbers")}
     if all(claim_key(claim, "conf_low") in results for claim in CLAIMS):
         counts["claims.n"] = (len(CLAIMS), "claims", "book/results/claims")
@@ -52,6 +59,9 @@ def derived(results: Results) -> dict[str, dict]:
             "claims",
             "book/results/claims",
         )
+        if all(f"truth.{claim.key}.causal" in results for claim in CLAIMS):
+            holding = sum(covered(claim, results) for claim in CLAIMS)
+            counts["claims.covered"] = (holding, "claims", "book/results/claims")
     return {
         key: {"value": n, "text": str(n), "format": "d", "unit": unit, "status": "computed", "page": page, "cell": None}
         for key, (n, unit, page) in counts.items()

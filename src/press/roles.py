@@ -139,7 +139,9 @@ class ClaimsTable(SphinxDirective):
     HEAD = ("Claim", "Coefficient (unit)", "Estimate [95 % interval]", "p (df)", "True effect", "Limit", "As built in")
 
     def run(self) -> list[nodes.Node]:
-        ids = [f"num-{key}" for key in ("claims.n", "claims.recovered") if key in self.env.press_results]
+        ids = [
+            f"num-{key}" for key in ("claims.n", "claims.recovered", "claims.covered") if key in self.env.press_results
+        ]
         self.env.press_anchors.setdefault(self.env.docname, set()).update(ids)
         caption = "The nine claims, on the SYNTHETIC cohort: estimate beside truth"
         return [table(caption, self.HEAD, [self.claim(claim) for claim in CLAIMS], ids)]

@@ -1,0 +1,92 @@
+"""The whole book as one PDF: Sphinx writes it as a single page, Chromium prints that page with bookmarks and tags.
+
+Solutions of exercises and notes for teachers are left out: a PDF cannot fold them away. The site and the editions
+have them. The table of all numbers is left out too, since it is there to follow its links to the cells.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from nbformat import NotebookNode
+
+from press import BookError, chromium
+from press.build import _sphinx, stage
+from press.chapters import pages, read_yaml
+
+MISSING = (
+    "The PDF is printed by Chromium, which is not here.\n"
+    "  Debian and Ubuntu: sudo apt install chromium. Elsewhere: any Chrome, or its path in CHROMIUM."
+)
+TIMEOUT = 300  # seconds for the printing
+STYLE = """<style>
+  @page { @bottom-center { content: counter(page); font-size: 9pt; } }
+  h1.press-part, span[id^="document-"] + section { break-before: page; }
+  h1.press-part + span[id^="document-"] + section { break-before: avoid; }
+  .solution, .admonition.teacher, #num-numbers\\.n { display: none !important; }
+</style>
+"""
+
+
+def pdf(root: Path, notebooks: dict[str, NotebookNode], json_text: str) -> Path:
+    """Print the book of executed `notebooks` to `_build/pdf/book.pdf`; the path of it.
+
+    Raises
+    ------
+    BookError
+        Chromium is not installed or fails; Sphinx warns.
+    """
+    command = browser()
+    source, folder = root / "_build" / "source", root / "_build" / "pdf"
+    single, made = folder / "single", folder / "book.pdf"
+    results = root / "_build" / "results.json"
+    results.write_text(json_text, encoding="utf-8")
+    stage(root, notebooks, source)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    _sphinx(root, source, single, results, builder="singlehtml")
+    captions = [part.get("caption", "") for part in read_yaml(root / "_toc.yml").get("parts", [])]
+    written = (single / f"{pages(root)[0]}.html").read_text(encoding="utf-8")
+    page = single / "print.html"  # its addresses begin here, wherever Sphinx puts the page itself
+    page.write_text(bare(written, captions), encoding="utf-8")
+    _print(command, page, made)
+    return made
+
+
+def bare(page: str, captions: list[str]) -> str:
+    """The book's text alone: no navigation, no scripts, light, with a heading where each part begins.
+
+    Hidden headings and the signs of headings' links would otherwise stand among the bookmarks.
+    """
+    head = re.sub(r"<script\b.*?</script>", "", page[: page.index("<body")], flags=re.DOTALL)
+    head = head.replace('data-theme="auto"', 'data-theme="light"').replace("</head>", f"{STYLE}</head>")
+    text = re.search(r'<article class="bd-article">(.*)</article>', page, re.DOTALL)[1]
+    text = re.sub(r'<a class="headerlink".*?</a>|<div role="tooltip".*?</div>|</?noscript>', "", text, flags=re.DOTALL)
+    text = re.sub(r"<script\b.*?</script>", "", text, flags=re.DOTALL)
+    names = iter(captions)
+    wrapper = '<div class="toctree-wrapper compound">'
+    text = re.sub(wrapper, lambda found: f'{found[0]}<h1 class="press-part">{next(names, "")}</h1>', text)
+    return f'{head}<body><main><article class="bd-article">{text}</article></main></body></html>\n'
+
+
+def browser() -> str:
+    """The command of an installed Chromium, or the one named in CHROMIUM. Raises BookError."""
+    for name in filter(None, (os.environ.get("CHROMIUM"), *chromium.NAMES)):
+        if found := shutil.which(name):
+            return found
+    raise BookError(MISSING)
+
+
+def _print(browser: str, page: Path, made: Path) -> None:
+    printing = ("--headless", "--no-pdf-header-footer", "--generate-pdf-document-outline", f"--print-to-pdf={made}")
+    with tempfile.TemporaryDirectory() as profile:
+        command = [browser, *chromium.FLAGS, *printing, f"--user-data-dir={profile}", page.as_uri()]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
+        except subprocess.TimeoutExpired:
+            raise BookError(f"{browser} did not print {page} within {TIMEOUT} s") from None
+    if done.returncode or not made.exists():
+        raise BookError(f"{browser} did not print {page}:\n{done.stderr.strip()}")
