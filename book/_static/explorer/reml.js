@@ -24,10 +24,11 @@
   const REPEATS = 1e-10; // share of a column's square that those before it leave, below which it counts as given
   const STOP = 1e-9, SMALL = 1e-3, TOLERANCE = 1e-7, FLAT = 1e-6, EQUAL = 1e-7, TAKEN_UP = 0.1;
   const STARTS = [0.02, 0.1, 1, 5, 25, 200, 5000], SIDEWAYS = [5, 0.1], ITERATIONS = 100, HALVINGS = 40;
+  const FEW = 50, SOME = [0.1, 5]; // starts enough for as many people (helpers.likelihood.FEW: there one is)
 
   // --- small matrices, row by row in one array ---
 
-  const zeros = (n) => new Float64Array(n);
+  const zeros = (n) => Array(n).fill(0); // typed arrays cost more to make than to use: twice the time in all
 
   /* Upper R with R'R = G (n, n), the rows of given columns left at zero; which columns they are. */
   function cholesky(G, n, given) {
@@ -76,7 +77,7 @@
 
   /* Eigenvalues, ascending, and vectors (columns) of a symmetric matrix of a few rows, by Jacobi's rotations. */
   function eigen(matrix, n) {
-    const A = Float64Array.from(matrix), X = zeros(n * n);
+    const A = [...matrix], X = zeros(n * n);
     for (let i = 0; i < n; i++) X[i * n + i] = 1;
     for (let sweep = 0; sweep < 60; sweep++) {
       let off = 0;
@@ -323,9 +324,9 @@
     for (let i = 0; i < c; i++) for (let j = i; j < c; j++) for (let k = i; k <= j; k++) R[i * c + j] += second[i * c + k] * first.R[k * c + j];
 
     const pairs = q * (q + 1) / 2, packed = c * (c + 1) / 2, P = m.length;
-    const E = zeros(packed), S = zeros(P * pairs * packed), A = zeros(P * q * q);
+    const E = zeros(packed), S = zeros(P * pairs * packed), A = m.map(() => zeros(q * q));
     for (let j = 0; j < P; j++) {
-      const k = ks[j], z = sample.waves[j].map((wave) => (q === 2 ? [1, made.coding(wave)] : [1])), U = orthonormal(z, q, A, j);
+      const k = ks[j], z = sample.waves[j].map((wave) => (q === 2 ? [1, made.coding(wave)] : [1])), U = orthonormal(z, q, A[j]);
       const flat = turnedBlocks(blocks[j], again, k, c);
       let pair = 0;
       for (let a = 0; a < q; a++) for (let b = a; b < q; b++, pair++) {
@@ -368,18 +369,18 @@
     }
   }
 
-  /* Orthonormal columns U (k, q) of z (k, q), and A (q, q) of pattern j with z = U A; a column that others give is zero. */
-  function orthonormal(z, q, A, j) {
+  /* Orthonormal columns U (k, q) of z (k, q), filling A (q, q) so that z = U A; a column that others give is zero. */
+  function orthonormal(z, q, A) {
     const U = z.map((row) => [...row]);
     for (let a = 0; a < q; a++) {
       const before = Math.hypot(...U.map((row) => row[a]));
       for (let pass = 0; pass < 2; pass++) for (let b = 0; b < a; b++) {
         const along = U.reduce((sum, row) => sum + row[a] * row[b], 0);
-        A[(j * q + b) * q + a] += along;
+        A[b * q + a] += along;
         U.forEach((row) => { row[a] -= along * row[b]; });
       }
       const length = Math.hypot(...U.map((row) => row[a])), there = length > 1e-12 * before;
-      A[(j * q + a) * q + a] = there ? length : 0;
+      A[a * q + a] = there ? length : 0;
       U.forEach((row) => { row[a] = there ? row[a] / length : 0; });
     }
     return U;
@@ -388,18 +389,9 @@
   /* Random columns in units of a typical schedule: A Rz^-1, with sum m A'A = people Rz'Rz. */
   function standard(A, m, q, people) {
     const G = zeros(q * q);
-    m.forEach((count, j) => {
-      for (let a = 0; a < q; a++) for (let b = 0; b < q; b++) for (let k = 0; k < q; k++) {
-        G[a * q + b] += count / people * A[(j * q + k) * q + a] * A[(j * q + k) * q + b];
-      }
-    });
-    const Rz = cholesky(G, q).R, inv = inverse(Rz, q), scaledA = zeros(A.length);
-    m.forEach((_, j) => {
-      for (let a = 0; a < q; a++) for (let b = 0; b < q; b++) for (let k = 0; k <= b; k++) {
-        scaledA[(j * q + a) * q + b] += A[(j * q + a) * q + k] * inv[k * q + b];
-      }
-    });
-    return { Rz, scaledA };
+    A.forEach((own, j) => times(transposed(own), own).forEach((value, i) => { G[i] += m[j] / people * value; }));
+    const Rz = cholesky(G, q).R, inv = inverse(Rz, q);
+    return { Rz, scaledA: A.map((own) => times(own, inv)) };
   }
 
   // --- the criterion ---
@@ -407,28 +399,24 @@
   /* f, G and what the second derivatives need, at L: a list of columns, each (q). */
   function evaluate(data, L) {
     const { A, m, S, E, p, c, q, P, pairs, packed, d, reml } = data;
-    const Mi = zeros(P * q * q), C = Float64Array.from(E);
+    const Mi = [], C = [...E];
     let logV = 0;
     for (let j = 0; j < P; j++) {
-      const K = L.map((column) => { // A L
-        const out = zeros(q);
-        for (let a = 0; a < q; a++) for (let b = 0; b < q; b++) out[a] += A[(j * q + a) * q + b] * column[b];
-        return out;
-      });
-      let det = 1; // |I + K K'| and its inverse from sums of squares: nothing cancels where T is near singular
+      let det = 1; // |I + K K'| and its inverse, K = A L, from sums of squares: nothing cancels where T is near singular
+      const K = L.map((column) => onto(A[j], column));
       if (q === 1) {
         for (const k of K) det += k[0] ** 2;
-        Mi[j] = 1 / det;
+        Mi.push([1 / det]);
       } else {
         let a = 1, b = 0, e = 1;
         for (const k of K) { a += k[0] ** 2; b += k[0] * k[1]; e += k[1] ** 2; }
         det = a + e - 1 + (K.length === 2 ? (K[0][0] * K[1][1] - K[0][1] * K[1][0]) ** 2 : 0);
-        Mi[j * 4] = e / det; Mi[j * 4 + 1] = Mi[j * 4 + 2] = -b / det; Mi[j * 4 + 3] = a / det;
+        Mi.push([e / det, -b / det, -b / det, a / det]);
       }
       logV += m[j] * Math.log(det);
-      let pair = 0;
-      for (let a = 0; a < q; a++) for (let b = a; b < q; b++, pair++) {
-        const weight = Mi[(j * q + a) * q + b], from = (j * pairs + pair) * packed;
+      let from = j * pairs * packed;
+      for (let a = 0; a < q; a++) for (let b = a; b < q; b++, from += packed) {
+        const weight = Mi[j][a * q + b];
         for (let i = 0; i < packed; i++) C[i] += weight * S[from + i];
       }
     }
@@ -449,37 +437,29 @@
     for (let i = 0, at = 0; i < c; i++) for (let e = i; e < c; e++, at++) {
       O[at] = (d * w[i] * w[e] / r2 + (reml && i < p && e < p ? Pxx[i * p + e] : 0)) * (i === e ? 1 : 2);
     }
-    const SO = zeros(P * q * q), G = zeros(q * q);
+    const SO = [], G = zeros(q * q);
     let size = 0;
     for (let j = 0; j < P; j++) {
-      let pair = 0;
-      for (let a = 0; a < q; a++) for (let b = a; b < q; b++, pair++) {
-        const from = (j * pairs + pair) * packed;
+      const so = zeros(q * q);
+      let from = j * pairs * packed;
+      for (let a = 0; a < q; a++) for (let b = a; b < q; b++, from += packed) {
         let sum = 0;
         for (let i = 0; i < packed; i++) sum += O[i] * S[from + i];
-        SO[(j * q + a) * q + b] = SO[(j * q + b) * q + a] = a === b ? sum : sum / 2;
+        so[a * q + b] = so[b * q + a] = a === b ? sum : sum / 2;
       }
-      const own = slice(Mi, j, q), MA = times(own, slice(A, j, q), q), inner = times(times(transposed(MA, q), slice(SO, j, q), q), MA, q);
-      const AMA = times(transposed(slice(A, j, q), q), MA, q);
-      for (let a = 0; a < q; a++) {
-        size += m[j] * AMA[a * q + a];
-        for (let b = 0; b < q; b++) G[a * q + b] += m[j] * AMA[a * q + b] - inner[a * q + b];
-      }
+      SO.push(so);
+      const MA = times(Mi[j], A[j]), AMA = times(transposed(A[j]), MA), inner = times(transposed(MA), times(so, MA));
+      for (let i = 0; i < q * q; i++) G[i] += m[j] * AMA[i] - inner[i];
+      for (let a = 0; a < q; a++) size += m[j] * AMA[a * q + a];
     }
     return { f, G, w, r2, Xi, Pxx, Mi, SO, size };
   }
 
-  const slice = (all, j, q) => all.subarray(j * q * q, (j + 1) * q * q);
-  function times(X, Y, q) {
-    const out = zeros(q * q);
-    for (let i = 0; i < q; i++) for (let k = 0; k < q; k++) for (let j = 0; j < q; j++) out[i * q + j] += X[i * q + k] * Y[k * q + j];
-    return out;
-  }
-  function transposed(X, q) {
-    const out = zeros(q * q);
-    for (let i = 0; i < q; i++) for (let j = 0; j < q; j++) out[j * q + i] = X[i * q + j];
-    return out;
-  }
+  // Products and transposes of the (q, q) matrices of a pattern, q = 1 or 2: plain arrays, which cost next to nothing.
+  const times = (X, Y) => (X.length === 1 ? [X[0] * Y[0]]
+    : [X[0] * Y[0] + X[1] * Y[2], X[0] * Y[1] + X[1] * Y[3], X[2] * Y[0] + X[3] * Y[2], X[2] * Y[1] + X[3] * Y[3]]);
+  const transposed = (X) => (X.length === 1 ? X : [X[0], X[2], X[1], X[3]]);
+  const onto = (X, x) => (X.length === 1 ? [X[0] * x[0]] : [X[0] * x[0] + X[1] * x[1], X[2] * x[0] + X[3] * x[1]]);
 
   /* Second derivatives (K, K) of f along the directions D, each a list of columns like L. */
   function hessian(data, L, at, D) {
@@ -492,11 +472,11 @@
       });
       const dC = zeros(packed), Ns = [], dM = [];
       for (let j = 0; j < P; j++) {
-        const Aj = slice(A, j, q), M = slice(Mi, j, q), moved = times(times(Aj, dT, q), transposed(Aj, q), q), n = times(times(M, moved, q), M, q);
-        Ns.push(n); dM.push(moved);
-        let pair = 0;
-        for (let a = 0; a < q; a++) for (let b = a; b < q; b++, pair++) {
-          const weight = n[a * q + b], from = (j * pairs + pair) * packed;
+        const change = times(times(A[j], dT), transposed(A[j])), n = times(times(Mi[j], change), Mi[j]);
+        Ns.push(n); dM.push(change);
+        let from = j * pairs * packed;
+        for (let a = 0; a < q; a++) for (let b = a; b < q; b++, from += packed) {
+          const weight = n[a * q + b];
           if (weight) for (let i = 0; i < packed; i++) dC[i] -= weight * S[from + i];
         }
       }
@@ -525,19 +505,15 @@
       return { Q, u, v };
     });
     const inner = m.map((count, j) => {
-      const part = times(slice(Mi, j, q), slice(SO, j, q), q).map((x) => 2 * x);
+      const part = times(Mi[j], SO[j]).map((x) => 2 * x);
       for (let a = 0; a < q; a++) part[a * q + a] -= count;
       return part;
     });
-    const GD = D.map((direction) => direction.map((column) => {
-      const out = zeros(q);
-      for (let a = 0; a < q; a++) for (let b = 0; b < q; b++) out[a] += G[a * q + b] * column[b];
-      return out;
-    }));
+    const GD = D.map((direction) => direction.map((column) => onto(G, column)));
     for (let k = 0; k < K; k++) for (let l = k; l < K; l++) {
       let sum = 0;
       for (let j = 0; j < P; j++) {
-        const part = times(dMs[l][j], inner[j], q);
+        const part = times(dMs[l][j], inner[j]);
         for (let a = 0; a < q; a++) for (let b = 0; b < q; b++) sum += N[k][j][a * q + b] * part[b * q + a];
       }
       const a = sides[k], b = sides[l];
@@ -559,7 +535,7 @@
       basis.push(L.map((_, k) => { const column = zeros(q); if (k === col) column[a] = 1; return column; }));
     }
     if (r < 2) return basis;
-    const turn = [L[1].map((x) => -x), Float64Array.from(L[0])], size = Math.hypot(...turn[0], ...turn[1]);
+    const turn = [L[1].map((x) => -x), L[0]], size = Math.hypot(...turn[0], ...turn[1]);
     const out = [turn.map((column) => column.map((x) => x / size))];
     const dot = (x, y) => x.reduce((sum, column, k) => sum + column.reduce((all, value, a) => all + value * y[k][a], 0), 0);
     const left = [...basis];
@@ -579,14 +555,12 @@
     return out.slice(1);
   }
 
-  const norm = (L) => Math.hypot(...L.flatMap((column) => [...column]));
+  const norm = (L) => Math.sqrt(L.reduce((sum, column) => column.reduce((all, x) => all + x * x, sum), 0));
   const moved = (L, D, share) => L.map((column, k) => column.map((x, a) => x + share * D[k][a]));
 
-  function slopes(L, at, D, q) {
-    return D.map((direction) => direction.reduce((sum, column, r) => {
-      for (let a = 0; a < q; a++) for (let b = 0; b < q; b++) sum += 2 * column[a] * at.G[a * q + b] * L[r][b];
-      return sum;
-    }, 0));
+  function slopes(L, at, D) {
+    const GL = L.map((column) => onto(at.G, column));
+    return D.map((direction) => direction.reduce((sum, column, r) => column.reduce((all, x, a) => all + 2 * x * GL[r][a], sum), 0));
   }
 
   /* Newton steps from L, uphill directions turned round, each halved until f falls. */
@@ -596,7 +570,7 @@
     if (!L.length || !Number.isFinite(at.f)) return { L, at };
     for (let round = 0; round < ITERATIONS; round++) {
       const D = directions(L, q), K = D.length, { values, vectors } = eigen(hessian(data, L, at, D), K);
-      const most = Math.max(...values.map(Math.abs)), turned = values.some((value) => value < -1e-6 * most), slope = slopes(L, at, D, q);
+      const most = Math.max(...values.map(Math.abs)), turned = values.some((value) => value < -1e-6 * most), slope = slopes(L, at, D);
       let decrement = 0;
       const step = L.map(() => zeros(q));
       values.forEach((value, k) => {
@@ -636,23 +610,16 @@
     });
   }
 
-  function stationary(L, at, q) {
-    const GL = L.map((column) => {
-      const out = zeros(q);
-      for (let a = 0; a < q; a++) for (let b = 0; b < q; b++) out[a] += at.G[a * q + b] * column[b];
-      return out;
-    });
-    return norm(GL) <= TOLERANCE * at.size * norm(L);
-  }
+  const stationary = (L, at) => norm(L.map((column) => onto(at.G, column))) <= TOLERANCE * at.size * norm(L);
 
   /* Whether f falls into the null space of T, and the direction in which it falls most. */
   function offFace(L, at, q) {
     if (L.length === q) return { pays: false };
     if (L.length === 0) {
       const { values, vectors } = eigen(at.G, q);
-      return { pays: values[0] < -TOLERANCE * at.size, off: Float64Array.from({ length: q }, (_, a) => vectors[a * q]) };
+      return { pays: values[0] < -TOLERANCE * at.size, off: zeros(q).map((_, a) => vectors[a * q]) };
     }
-    const [x, y] = L[0], size = Math.hypot(x, y), off = Float64Array.of(-y / size, x / size);
+    const [x, y] = L[0], size = Math.hypot(x, y), off = [-y / size, x / size];
     const value = off[0] ** 2 * at.G[0] + 2 * off[0] * off[1] * at.G[1] + off[1] ** 2 * at.G[3];
     return { pays: value < -TOLERANCE * at.size, off };
   }
@@ -666,7 +633,7 @@
       if (!Number.isFinite(at.f)) break;
       const axes = principal(L, q), held = axes.filter((axis) => axis.length > SMALL), { pays, off } = offFace(L, at, q);
       if (held.length < L.length) {
-        kept = stationary(L, at, q) && !pays ? { L, at } : null;
+        kept = stationary(L, at) && !pays ? { L, at } : null;
         L = held.map((axis) => axis.column);
       } else if (!pays) break;
       else if (kept) return kept; // what was dropped pays: a small variance, but not zero
@@ -683,13 +650,13 @@
     const people = m.reduce((a, b) => a + b, 0), s2 = dot(E, 0) / Math.max(n - p - q * people, 0.1 * n);
     const size = q * q, normal = zeros(size * size), right = zeros(size);
     for (let j = 0; j < P; j++) {
-      const Aj = slice(A, j, q), X = times(transposed(Aj, q), Aj, q), inside = zeros(size);
+      const X = times(transposed(A[j]), A[j]), inside = zeros(size);
       let pair = 0;
       for (let a = 0; a < q; a++) for (let b = a; b < q; b++, pair++) {
         inside[a * q + b] = inside[b * q + a] = dot(S, (j * pairs + pair) * packed) / s2 / (a === b ? 1 : 2);
       }
       for (let a = 0; a < q; a++) inside[a * q + a] -= m[j];
-      const part = times(times(transposed(Aj, q), inside, q), Aj, q);
+      const part = times(times(transposed(A[j]), inside), A[j]);
       for (let i = 0; i < q; i++) for (let k = 0; k < q; k++) {
         right[i * q + k] += part[i * q + k];
         for (let e = 0; e < q; e++) for (let l = 0; l < q; l++) normal[(i * q + k) * size + e * q + l] += m[j] * X[i * q + e] * X[k * q + l];
@@ -701,12 +668,12 @@
     const N = inverse(cholesky(normal, size).R, size), inv = square(N, size), T = zeros(size);
     for (let i = 0; i < size; i++) for (let k = 0; k < size; k++) T[i] += inv[i * size + k] * right[k];
     const { values, vectors } = eigen(T, q);
-    return values.map((value, k) => Float64Array.from({ length: q }, (_, a) => vectors[a * q + k] * Math.sqrt(Math.min(Math.max(value, 0.02), 1e6))));
+    return values.map((value, k) => zeros(q).map((_, a) => vectors[a * q + k] * Math.sqrt(Math.min(Math.max(value, 0.02), 1e6))));
   }
 
-  function starts(q) {
+  function starts({ q, people }) {
     const diagonal = (sizes) => sizes.map((size, k) => { const column = zeros(q); column[k] = size; return column; });
-    const all = STARTS.map((size) => diagonal(Array(q).fill(size)));
+    const all = (people < FEW ? STARTS : SOME).map((size) => diagonal(Array(q).fill(size)));
     if (q > 1) all.push(diagonal(SIDEWAYS), diagonal([...SIDEWAYS].reverse()));
     return all;
   }
@@ -714,9 +681,9 @@
   /* Nothing falls on the face or off it, and f is not flat along it. */
   function certified(data, { L, at }) {
     const { q } = data;
-    if (!stationary(L, at, q) || offFace(L, at, q).pays) return false;
+    if (!stationary(L, at) || offFace(L, at, q).pays) return false;
     if (!L.length) return Math.max(...at.G.map(Math.abs)) > TOLERANCE * at.size;
-    const D = directions(L, q), K = D.length, { values, vectors } = eigen(hessian(data, L, at, D), K), slope = slopes(L, at, D, q);
+    const D = directions(L, q), K = D.length, { values, vectors } = eigen(hessian(data, L, at, D), K), slope = slopes(L, at, D);
     let left = 0;
     values.forEach((value, k) => {
       let along = 0;
@@ -729,10 +696,10 @@
   /* The best of the optima that the starts lead to. */
   function optimum(data) {
     let best = null;
-    for (const start of [byMoments(data), ...starts(data.q)]) {
+    for (const start of [byMoments(data), ...starts(data)]) {
       const found = descend(data, start);
       if (!Number.isFinite(found.at.f)) continue;
-      const level = stationary(found.L, found.at, data.q);
+      const level = stationary(found.L, found.at);
       if (!best || found.at.f < best.at.f - EQUAL || (found.at.f < best.at.f + EQUAL && level && !best.level)) best = { ...found, level };
     }
     return best;
@@ -757,7 +724,7 @@
     const toBeta = inverse(X, p), F = zeros(p * p); // F = toBeta Xi, so that cov = s2 F F'
     for (let i = 0; i < p; i++) for (let e = i; e < p; e++) for (let k = i; k <= e; k++) F[i * p + e] += toBeta[i * p + k] * at.Xi[k * p + e];
     const covariance = square(F, p).map((value) => s2 * value), toU = inverse(Rz, q), random = zeros(q * q);
-    const columns = L.map((column) => Float64Array.from({ length: q }, (_, a) => {
+    const columns = L.map((column) => zeros(q).map((_, a) => {
       let sum = 0;
       for (let k = a; k < q; k++) sum += toU[a * q + k] * column[k];
       return sum;
@@ -773,7 +740,7 @@
     });
     return {
       criterion: at.f + constant, terms, covariance, dropped: model.dropped,
-      variances: { random: [...random], residual: s2 }, rank: L.length, singular: L.length < q,
+      variances: { random, residual: s2 }, rank: L.length, singular: L.length < q,
       certified: certified(model, best), n_persons: model.people, n_visits: n, ms: now() - began,
     };
   }
