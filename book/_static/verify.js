@@ -17,9 +17,11 @@
     return ledger.rows.map(([common, rest, text, value, unit, status, page, cell, verified]) => {
       key = key.slice(0, common) + rest;
       const [address, chapter] = ledger.pages[page];
+      const stored = value === null ? text : value;
       const row = {
-        key, cell, chapter, text: `${text} ${ledger.units[unit]}`.trim(), value: String(value === null ? text : value),
-        status: ledger.statuses[status], verified: ledger.verified[verified], href: `${address}#num-${key}`,
+        key, cell, chapter, href: `${address}#num-${key}`, text: `${text} ${ledger.units[unit]}`.trim(),
+        value: String(stored), number: !Number.isNaN(Number(stored)), status: ledger.statuses[status],
+        verified: ledger.verified[verified],
       };
       row.words = `${key} ${row.text} ${row.value} ${chapter} ${row.status}`.toLowerCase();
       return row;
@@ -62,7 +64,7 @@
     return make("tr", {},
       make("th", { scope: "row" }, make("strong", {}, row.text), " ", key),
       make("td", {}, row.status),
-      make("td", { class: "ledger-value" }, row.value),
+      make("td", row.number ? { class: "ledger-number" } : {}, row.value),
       make("td", {}, make("a", { href: row.href }, `${row.chapter}, cell ${row.cell}`)),
       make("td", {}, row.verified));
   }

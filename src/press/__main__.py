@@ -117,8 +117,8 @@ def test_site(root: Path, options: argparse.Namespace) -> int:
 
 
 def update(root: Path, options: argparse.Namespace) -> int:
-    from press.chapters import chapters, computed
     from press import citation
+    from press.chapters import chapters, computed
     from press.update import update
 
     names = {name.removesuffix(".md").removesuffix(".ipynb") for name in options.chapters}

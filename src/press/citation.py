@@ -18,7 +18,7 @@ from press import BookError
 from press.chapters import read_text, read_yaml, write
 
 FILE, CODEMETA = "CITATION.cff", "codemeta.json"
-NOTEBOOKS = "notebooks"  # the folder that .binder/postBuild makes
+NOTEBOOKS = "notebooks"  # `press student --out notebooks/book` (.binder/postBuild) makes the pages' notebooks there
 BINDER = "https://mybinder.org"
 BINDER_KNOWS = {"github.com", "gitlab.com"}  # where the theme's links to Binder lead somewhere
 

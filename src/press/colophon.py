@@ -22,7 +22,7 @@ def sha256(path: Path) -> str:
 
 def data_files(root: Path) -> list[str]:
     """The data, as paths from the root, sorted."""
-    found = (path for path in (root / "book" / "data").rglob("*") if path.is_file())
+    found = (path for path in (root / "book" / "data").rglob("*") if path.is_file() and path.name[0] != ".")
     return sorted(path.relative_to(root).as_posix() for path in found)
 
 
@@ -34,16 +34,26 @@ def over_all(root: Path, names: list[str]) -> str:
 def hashes(root: Path) -> list[tuple[str, str, str]]:
     """(what, hash, the command that recomputes it in the repository's folder)."""
     data = data_files(root)
-    files = [("The lock", LOCK), ("The stored numbers", RESULTS), *((f"Data: {Path(name).name}", name) for name in data)]
+    files = [
+        ("The lock", LOCK),
+        ("The stored numbers", RESULTS),
+        *((f"Data: {Path(name).name}", name) for name in data),
+    ]
     rows = [(what, sha256(root / name), f"sha256sum {name}") for what, name in files if (root / name).exists()]
     return [*rows, ("All the data", over_all(root, data), f"sha256sum {' '.join(data)} | sha256sum")]
 
 
 def packages(lock: str, direct: str) -> list[tuple[str, str, str]]:
-    """(package, version in the lock, why it is there) of each direct dependency, in the order of requirements.in."""
+    """(package, version in the lock, why it is there) of what chapters compute with: requirements.in's first group."""
     versions = dict(re.findall(r"^([\w.-]+)(?:\[[^\]]*\])?==(\S+)", lock, re.MULTILINE))
-    wanted = re.findall(r"^([\w.-]+)[^\s#]*[ \t]+# (.+)$", direct, re.MULTILINE)
+    _, group, *_ = re.split(r"^# --- .*$", direct, flags=re.MULTILINE)
+    wanted = re.findall(r"^([\w.-]+)[^\s#]*[ \t]+# (.+)$", group, re.MULTILINE)
     return [(name, versions[name], reason) for name, reason in wanted]
+
+
+def pinned(lock: str) -> int:
+    """How many packages the lock pins."""
+    return len(re.findall(r"^[\w.-]+(?:\[[^\]]*\])?==", lock, re.MULTILINE))
 
 
 def about(root: Path) -> dict[str, str]:
@@ -55,7 +65,7 @@ def about(root: Path) -> dict[str, str]:
 
 
 class Colophon(SphinxDirective):
-    """Hashes with their commands, and the versions of what was asked for."""
+    """Hashes with their commands, and the versions of what the chapters compute with."""
 
     def run(self) -> list[nodes.Node]:
         root = Path(self.config.press_root)
@@ -63,10 +73,15 @@ class Colophon(SphinxDirective):
             [what, nodes.literal(text=value, classes=["hash"]), nodes.literal(text=command, classes=["hash"])]
             for what, value, command in hashes(root)
         ]
-        made_of = packages(read_text(root / LOCK), read_text(root / DIRECT))
+        lock = read_text(root / LOCK)
+        made_of = packages(lock, read_text(root / DIRECT))
         return [
             table("Hashes, and how to recompute each in the repository's folder", ("What", "SHA-256", "Command"), rows),
-            table("Packages that the book asks for, as the lock pins them", ("Package", "Version", "Why"), made_of),
+            table(
+                f"What the chapters compute with, of the {pinned(lock)} packages that the lock pins",
+                ("Package", "Version", "Why"),
+                made_of,
+            ),
         ]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from html import escape
 from itertools import groupby
-from os.path import commonprefix
+from os.path import commonprefix  # letter by letter, as is meant here
 from pathlib import Path, PurePosixPath
 
 from docutils import nodes
@@ -20,7 +20,6 @@ from nbformat import NotebookNode, v4
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.builders.html import StandaloneHTMLBuilder
-from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 from sphinx.writers.html5 import HTML5Translator
 
@@ -58,7 +57,10 @@ def stored(results: Mapping[str, Mapping], committed: Mapping[str, Mapping]) -> 
 
 
 def rows(
-    entries: Mapping[str, Mapping], records: list[dict], notebooks: Mapping[str, NotebookNode], prints: Mapping[str, str]
+    entries: Mapping[str, Mapping],
+    records: list[dict],
+    notebooks: Mapping[str, NotebookNode],
+    prints: Mapping[str, str],
 ) -> list[Row]:
     """The ledger in the order of `notebooks`, and within a chapter in that of its cells."""
     order = {page: position for position, page in enumerate(notebooks)}
@@ -126,7 +128,7 @@ def as_script(ledger: list[Row], titles: Mapping[str, str]) -> str:
 
     made, before = [], ""
     for row in ledger:
-        common = len(commonprefix([before, row.key]))
+        common = len(commonprefix([before, row.key]))  # noqa: RUF071
         value = None if str(row.value) == row.text else row.value
         words = at("units", row.unit), at("statuses", row.status), at("pages", row.page), row.cell
         made.append([common, row.key[common:], row.text, value, *words, at("verified", row.verified)])
@@ -257,20 +259,17 @@ def read_ledger(app: Sphinx) -> None:
     """The rows, before any page is read: stored entries, notebooks as they were staged, records of verification."""
     env, root = app.env, Path(app.config.press_root) if app.config.press_root else None
     committed = read_results(root) if root and (root / "book" / "results.json").exists() else {}
-    env.press_stored = stored(env.press_results, committed)
-    notebooks = _staged(Path(app.srcdir), env)
+    entries = stored(env.press_results, committed)
+    notebooks = _staged(Path(app.srcdir), {entry["page"] for entry in entries.values()}, app.config.press_order)
     prints = {page: fingerprint(root, nb) if root else "" for page, nb in notebooks.items()}
+    env.press_stored = {key: entry for key, entry in entries.items() if entry["page"] in notebooks}
     env.press_rows = rows(env.press_stored, verified.read(root) if root else [], notebooks, prints)
 
 
-def _staged(source: Path, env: BuildEnvironment) -> dict[str, NotebookNode]:
-    """The notebooks that recorded something, in reading order if the table of contents says one."""
-    pages = {entry["page"] for entry in env.press_stored.values()}
-    listed = [name for name in env.config.press_order if name in pages]
-    return {
-        page: v4.reads((source / f"{page}.ipynb").read_text(encoding="utf-8"))
-        for page in [*listed, *sorted(pages.difference(listed))]
-    }
+def _staged(source: Path, pages: set[str], order: list[str]) -> dict[str, NotebookNode]:
+    """The notebooks of `pages`, in reading order as far as it is known. `press.roles` warns of one that is missing."""
+    paths = {page: source / f"{page}.ipynb" for page in [*filter(pages.__contains__, order), *sorted(pages - {*order})]}
+    return {page: v4.reads(path.read_text(encoding="utf-8")) for page, path in paths.items() if path.exists()}
 
 
 def write_files(app: Sphinx, failure: Exception | None) -> None:
