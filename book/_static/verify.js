@@ -51,7 +51,7 @@
   const count = make("p", { class: "ledger-count", role: "status" });
   const body = make("tbody");
   const table = make("table", { class: "ledger-table ledger-all" },
-    make("caption", { id: "ledger-caption" }, "Numbers of the ledger"),
+    make("caption", { id: "ledger-caption" }, make("span", {}, "Numbers of the ledger")),
     make("thead", {}, make("tr", {}, ...HEAD.map((name) => make("th", { scope: "col" }, name)))), body);
   const region = make("div",
     { class: "ledger-region", role: "region", tabindex: "0", "aria-labelledby": "ledger-caption" }, table);

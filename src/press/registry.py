@@ -233,7 +233,7 @@ def _chapter_table(page: str, title: str, address: str, its: list[Row]) -> str:
     name = _anchor(page)
     return (
         f'<div class="ledger-region" role="region" tabindex="0" aria-labelledby="{name}">\n'
-        f'<table class="ledger-table"><caption id="{name}">{caption}</caption>\n<thead><tr><th scope="col">Key</th>'
+        f'<table class="ledger-table"><caption id="{name}"><span>{caption}</span></caption>\n<thead><tr><th scope="col">Key</th>'
         f'<th scope="col">Number</th><th scope="col">Status</th><th scope="col">Stored value</th></tr></thead>\n'
         f"<tbody>\n{body}</tbody></table></div>\n"
     )
