@@ -31,7 +31,7 @@ test-site: install ## look at the built site in a real browser: accessibility, l
 update: install ## rewrite the stored outputs and book/results.json where they changed (FRESH=1)
 	@$(PRESS) update $(if $(FRESH),--fresh)
 
-verify: install ## rerun everything in fresh kernels, compare every number and figure (ARGS=--json)
+verify: install ## rerun everything in fresh kernels, compare every number and figure (ARGS=--json, --record)
 	@$(PRESS) verify $(ARGS)
 
 pair: install ## bring each chapter's text and notebook in step

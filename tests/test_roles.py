@@ -150,7 +150,7 @@ def test_every_claim_has_words_of_its_own():
 # --- in a page ---
 
 CONF = """
-extensions = ["myst_nb", "press.roles", "press.maths", "sphinxcontrib.bibtex"]
+extensions = ["myst_nb", "press.roles", "press.registry", "press.maths", "sphinxcontrib.bibtex"]
 html_theme = "basic"
 root_doc = "index"
 nb_execution_mode = "off"
@@ -180,6 +180,7 @@ book/results/average
 book/results/help
 book/background/published
 book/appendix/numbers
+book/appendix/numbers-results
 ```
 """
 ROOT = Path(__file__).parents[1]
@@ -223,6 +224,7 @@ def write_site(
         "book/results/help.md": "# Help\n\nReal.\n",
         "book/background/published.md": "# Published\n\n```{facts}\n```\n\n```{bibliography}\n```\n",
         "book/appendix/numbers.md": "# Numbers\n\n{num}`numbers.n`\n\n```{numbers}\n```\n",
+        "book/appendix/numbers-results.md": "# Of results\n\n```{numbers} results\n```\n",
     }
     for name, text in pages.items():
         (source / name).parent.mkdir(parents=True, exist_ok=True)
@@ -299,7 +301,7 @@ def test_roles_in_a_caption_become_links(site):
 
 
 def test_every_page_says_that_the_data_are_synthetic_but_the_page_of_real_people(site):
-    own = ("index", PAGE, "book/background/published", "book/appendix/numbers")
+    own = ("index", PAGE, "book/background/published", "book/appendix/numbers", "book/appendix/numbers-results")
     assert all("SYNTHETIC data." in site[f"{page}.html"] for page in own)
     assert "SYNTHETIC" not in site["book/results/help.html"]
     assert "Real data: HELP." in site["book/results/help.html"]
@@ -321,10 +323,18 @@ def test_the_targets_table_marks_what_holds_by_construction(site):
     ]
 
 
-def test_the_numbers_table_lists_every_number(site):
-    table = rows(site["book/appendix/numbers.html"], "Numbers recorded by")
+def test_the_table_of_a_part_lists_every_number_cell_by_cell(site):
+    (cell, *table) = rows(site["book/appendix/numbers-results.html"], "Average:")
+    assert cell == ["cell 1"]
     assert len(table) == len(fitted()) + 2
-    assert ["pda_b.contact.estimate", "1.23", "PDA points", "computed"] in table
+    assert ["pda_b.contact.estimate", "1.23 PDA points", "computed", "1.234"] in table
+    assert 'href="../results/average.html#num-' in site["book/appendix/numbers-results.html"]
+
+
+def test_the_numbers_are_counted_chapter_by_chapter(site):
+    page = site["book/appendix/numbers.html"]
+    assert rows(page, "recorded by each chapter") == [["Average", str(len(fitted()) + 2), "table of average"]]
+    assert 'href="numbers-results.html#numbers-of-average"' in page
 
 
 def test_the_facts_table_gives_every_fact_with_its_source(site):
@@ -368,9 +378,12 @@ def test_what_cannot_be_printed_warns_with_page_line_and_key(tmp_path):
     index += "\n{num}`orphan`\n{num}`stray`\n"
     write_site(tmp_path, index, alt="At {num}`no.such.alt`", caption="It {holds}`sank|pda_b.contact.conf_low < 0`.")
     made = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
-    made |= results(orphan=1.0, stray=1.0)
+    made |= results(orphan=1.0, stray=1.0, elsewhere=1.0)
     made["orphan"]["page"] = "book/results/gone"
     made["stray"]["cell"] = 7
+    made["elsewhere"]["page"] = "book/models/time"
+    (tmp_path / "book/models").mkdir()
+    (tmp_path / "book/models/time.ipynb").write_text(notebook("A line", "A line."), encoding="utf-8")
     (tmp_path / "results.json").write_text(json.dumps(made))
     warnings = build(tmp_path)
     first = INDEX.count("\n") + 2
@@ -382,6 +395,7 @@ def test_what_cannot_be_printed_warns_with_page_line_and_key(tmp_path):
         (first + 4, "number 'stray' has no cell on book/results/average"),
     ):
         assert re.search(rf"index\.md:{line}: WARNING: {re.escape(words)}", warnings), words
+    assert re.search(r"numbers\.md:\d+: WARNING: the numbers of book/models have no table: write", warnings)
     assert re.search(r"average\.ipynb:\d+: WARNING: alt text: unknown number 'no\.such\.alt'", warnings)
     assert re.search(r"average\.ipynb:\d+: WARNING: 'sank' is no longer true: pda_b\.contact\.conf_low < 0", warnings)
 

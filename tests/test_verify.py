@@ -8,8 +8,9 @@ from test_update import figure, number, shifted
 from tiny import write_book
 
 from press import __main__ as command_line
+from press import verified
 from press import verify as module
-from press.chapters import Chapter, read, store
+from press.chapters import Chapter, fingerprint, read, store
 from press.gather import dumps, gather
 from press.verify import Report, compare, compare_figures, compare_lme4
 
@@ -140,3 +141,46 @@ def test_a_mismatch_exits_1_and_names_key_stored_and_rerun_value(book, capsys):
 def test_the_report_can_be_had_as_json(book, capsys):
     book(42.5, "--json")
     assert json.loads(capsys.readouterr().out)["mismatches"] == ["answer: stored 42.0, rerun 42.5"]
+
+
+# --- records of who verified ---
+
+
+def standing(root):
+    """What a page of the book at `root` says of its one number."""
+    entry = json.loads((root / "book" / "results.json").read_text())["answer"]
+    return verified.standing(verified.read(root), "answer", entry, fingerprint(root, read(Chapter(root, "book/one"))))
+
+
+def test_a_rerun_that_agrees_is_recorded_if_asked_for(book, tmp_path):
+    book(42.0)
+    assert not (tmp_path / "book" / "verified.json").exists()
+    assert book(42.0, "--record") == 0
+    assert standing(tmp_path) == f"verified by {verified.name({'versions': verified.environment()})}"
+
+
+def test_a_rerun_that_does_not_agree_records_nothing(book, tmp_path):
+    assert book(42.5, "--record") == 1
+    assert not (tmp_path / "book" / "verified.json").exists()
+
+
+def test_a_failed_rerun_leaves_the_record_before_it(book, tmp_path):
+    book(42.0, "--record")
+    before = (tmp_path / "book" / "verified.json").read_bytes()
+    book(42.5, "--record")
+    assert (tmp_path / "book" / "verified.json").read_bytes() == before
+
+
+def test_a_record_is_out_of_date_once_the_stored_number_changes(book, tmp_path):
+    book(42.0, "--record")
+    path = tmp_path / "book" / "results.json"
+    path.write_text(path.read_text().replace("42.0", "43.0"))
+    assert standing(tmp_path).startswith("changed since")
+
+
+@pytest.mark.parametrize("changed", ["book/one.md", "book/data/persons.csv", "requirements.txt"])
+def test_a_record_is_out_of_date_once_code_data_or_lock_change(book, tmp_path, changed):
+    book(42.0, "--record")
+    path = tmp_path / changed
+    path.write_text((path.read_text() if path.exists() else "").replace("\nrecord\n", "\nrecord + 1\n") + "\n3\n")
+    assert standing(tmp_path).startswith("same value, but its chapter has changed since")

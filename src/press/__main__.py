@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     update.add_argument("chapters", nargs="*", help="only these, such as book/results/average (default: all)")
     verify = commands.add_parser("verify", help="rerun everything and compare every number and figure")
     verify.add_argument("--json", action="store_true", help="print the report as JSON")
+    verify.add_argument("--record", action="store_true", help="if all agrees, note versions in book/verified.json")
     pair = commands.add_parser("pair", help="bring text and notebooks in step")
     pair.add_argument("--check", action="store_true", help="only say where they differ, exit 1 if they do")
     for name, what in TAKEAWAYS.items():
@@ -131,6 +132,7 @@ def test_site(root: Path, options: argparse.Namespace) -> int:
 
 
 def update(root: Path, options: argparse.Namespace) -> int:
+    from press import citation
     from press.chapters import chapters, computed
     from press.update import update
 
@@ -139,7 +141,7 @@ def update(root: Path, options: argparse.Namespace) -> int:
     if unknown:
         raise BookError(f"_toc.yml lists no chapter {', '.join(sorted(unknown))}")
     chosen = [chapter for chapter in computed(root) if chapter.name in names] if names else chapters(root)
-    changed = update(root, chosen, options.fresh)
+    changed = update(root, chosen, options.fresh) + citation.update(root)
     print("\n".join(f"rewritten: {name}" for name in changed) or "All stored outputs are up to date.")
     return 0
 
@@ -148,7 +150,7 @@ def verify(root: Path, options: argparse.Namespace) -> int:
     from press.chapters import chapters
     from press.verify import verify
 
-    report = verify(root, chapters(root))
+    report = verify(root, chapters(root), options.record)
     print(json.dumps(dataclasses.asdict(report), indent=1) if options.json else report)
     return 1 if report.mismatches else 0
 

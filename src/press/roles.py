@@ -1,6 +1,6 @@
 """The Sphinx extension that lets numbers, and nothing else, carry values from the ledger into the pages.
 
-Roles `num`, `fact` and `holds`; directives `claims`, `numbers`, `facts` and `targets`; an anchor on every cell that
+Roles `num`, `fact` and `holds`; directives `claims`, `facts` and `targets`; an anchor on every cell that
 recorded a number; roles within alt texts; a notice on every page. Everything is rendered at build time from the
 gathered results and `helpers.study`; what cannot be resolved is a warning of type `press`, so `-W` fails the build.
 """
@@ -177,33 +177,6 @@ def claim_words(claim: Claim) -> str:
     return f"{predictor} goes with {outcome[claim.outcome]}, {when}"
 
 
-class NumbersTable(SphinxDirective):
-    """Every number in the book, page by page."""
-
-    def run(self) -> list[nodes.Node]:
-        self.env.press_anchors.setdefault(self.env.docname, set()).add("num-numbers.n")
-        pages: dict[str, list[str]] = {}
-        for key, entry in self.env.press_results.items():
-            if entry["cell"] is not None:
-                pages.setdefault(entry["page"], []).append(key)
-        tables = [self.page(page, keys) for page, keys in sorted(pages.items())]
-        return [nodes.container("", *tables, ids=["num-numbers.n"])]
-
-    def page(self, page: str, keys: list[str]) -> nodes.Node:
-        rows = [
-            [
-                nodes.literal(text=key),
-                number_node(key, self.env, self.lineno, hover=False),
-                self.env.press_results[key]["unit"],
-                self.env.press_results[key]["status"],
-            ]
-            for key in keys
-        ]
-        target = {"refdomain": "std", "reftype": "doc", "reftarget": f"/{page}", "refexplicit": False}
-        title = pending_xref("", nodes.inline(text=page), refdoc=self.env.docname, **target)
-        return table(["Numbers recorded by: ", title], ("Key", "Value", "Unit", "Status"), rows)
-
-
 class FactsTable(SphinxDirective):
     """Every published fact with its source; the place {fact} links to."""
 
@@ -345,13 +318,14 @@ def forget(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
     app.add_config_value("press_results", "book/results.json", "env", [str])
+    app.add_config_value("press_root", "", "", [str])  # the book's folder, of which Sphinx sees a copy
+    app.add_config_value("press_order", [], "", [list])  # its pages in reading order
     app.add_config_value("press_real_data", {}, "env", [dict])
     app.add_config_value("press_digest", "", "env", [str])
     app.add_role("num", NumberRole())
     app.add_role("fact", FactRole())
     app.add_role("holds", HoldsRole())
     app.add_directive("claims", ClaimsTable)
-    app.add_directive("numbers", NumbersTable)
     app.add_directive("facts", FactsTable)
     app.add_directive("targets", TargetsTable)
     app.connect("config-inited", note_digest)

@@ -1,14 +1,17 @@
 """Rerun everything in fresh kernels and compare with what is committed: every number, every figure, lme4's fits."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from nbformat import NotebookNode
 
 from helpers import ledger
-from press import BookError
-from press.chapters import Chapter, read_results, read_text, stored
+from press import BookError, verified
+from press.chapters import Chapter, fingerprint, read_results, read_text, stored
+from press.colophon import about
 from press.gather import gather
 from press.run import images, run
 from press.update import alike
@@ -54,8 +57,10 @@ class Report:
         )
 
 
-def verify(root: Path, chapters: list[Chapter]) -> Report:
+def verify(root: Path, chapters: list[Chapter], record: bool = False) -> Report:
     """Rerun all chapters and compare. The committed files are only read.
+
+    With `record`, a rerun without a mismatch is noted in `book/verified.json` under its platform and Python.
 
     Raises
     ------
@@ -76,7 +81,16 @@ def verify(root: Path, chapters: list[Chapter]) -> Report:
         compare_figures(report, chapter, stored(chapter), rerun[chapter.name])
     if (root / REFERENCE).exists():
         compare_lme4(report, json.loads(read_text(root / REFERENCE)), results)
+    if record and not report.mismatches:
+        note(root, committed, {name: fingerprint(root, nb) for name, nb in rerun.items()})
     return report
+
+
+def note(root: Path, committed: Mapping[str, Mapping], prints: Mapping[str, str]) -> None:
+    """Put a record of this rerun, which matched `committed`, in the place of an older one from here."""
+    today = {"date": datetime.now(UTC).date().isoformat(), **about(root)}
+    new = verified.record(committed, prints, verified.environment(), today)
+    verified.save(root, verified.add(verified.read(root), new))
 
 
 def compare(report: Report, stored: dict[str, dict], rerun: dict[str, dict]) -> None:
