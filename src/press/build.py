@@ -82,6 +82,7 @@ def _sphinx(root: Path, source: Path, outdir: Path, results: Path, builder: str 
     overrides = {"press_results": str(results), "nb_execution_mode": "off", "nitpicky": True}
     overrides |= {"press_root": str(root), "press_order": pages(root)}
     overrides["latex_individualpages"] = False  # jupyter-book asks for it
+    overrides["press_analyses"] = str(root / "analyses")
     status, warning = io.StringIO(), io.StringIO()
     gc.disable()  # millions of small nodes, all of them in use: to look for garbage takes a fifth of the time
     with contextlib.redirect_stdout(status), contextlib.redirect_stderr(warning):
