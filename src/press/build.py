@@ -79,7 +79,7 @@ def _sphinx(root: Path, source: Path, outdir: Path, results: Path) -> None:
     doctrees = root / "_build" / "doctrees"
     shutil.rmtree(doctrees, ignore_errors=True)
     overrides = {"press_results": str(results), "nb_execution_mode": "off", "nitpicky": True}
-    overrides["press_citation"] = str(root / "CITATION.cff")
+    overrides |= {"press_root": str(root), "press_order": pages(root)}
     overrides["latex_individualpages"] = False  # jupyter-book asks for it
     status, warning = io.StringIO(), io.StringIO()
     gc.disable()  # millions of small nodes, all of them in use: to look for garbage takes a fifth of the time

@@ -343,6 +343,8 @@ def forget(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
     app.add_config_value("press_results", "book/results.json", "env", [str])
+    app.add_config_value("press_root", "", "", [str])  # the book's folder, of which Sphinx sees a copy
+    app.add_config_value("press_order", [], "", [list])  # its pages in reading order
     app.add_config_value("press_real_data", {}, "env", [dict])
     app.add_config_value("press_digest", "", "env", [str])
     app.add_role("num", NumberRole())

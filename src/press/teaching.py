@@ -102,7 +102,7 @@ class Attribution(SphinxDirective):
     """{attribution}: the line to copy, from CITATION.cff."""
 
     def run(self) -> list[nodes.Node]:
-        line = attribution(Path(self.config.press_citation).parent)
+        line = attribution(Path(self.config.press_root))
         return [nodes.literal_block(line, line, language="text", classes=["press-attribution"])]
 
 
@@ -211,7 +211,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
     app.setup_extension("sphinx_exercise")  # first, for its own reading of exercises comes before `shape`
     app.add_directive("lesson", Lesson)
-    app.add_config_value("press_citation", "CITATION.cff", "env", [str])
     app.add_directive("plan", Plan)
     app.add_directive("takeaways", Takeaways)
     app.add_directive("attribution", Attribution)
