@@ -9,10 +9,10 @@ export PYTHONDONTWRITEBYTECODE := 1
 export RUFF_CACHE_DIR := _build/ruff
 
 .DEFAULT_GOAL := help
-.PHONY: help install book test update verify student teacher kits slides pair format lint reference bench lock clean
+.PHONY: help install book test test-site update verify student teacher kits slides pair format lint reference bench lock clean
 
 help: ## list the commands
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name what; do \
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name what; do \
 		printf '  make %-9s %s\n' "$$name" "$$what"; done
 
 install: ## create .venv and install the locked packages, if they changed
@@ -24,6 +24,9 @@ book: install ## run what changed and build the site into _build/html (FRESH=1 r
 
 test: install ## unit tests, notebooks against their stored outputs, pairs, book-level tests (ARGS="-k name")
 	@$(PRESS) test $(ARGS)
+
+test-site: install ## look at the built site in a real browser: accessibility, links, weight (needs Chromium; ARGS="-k axe")
+	@$(PRESS) test-site $(ARGS)
 
 update: install ## rewrite the stored outputs and book/results.json where they changed (FRESH=1)
 	@$(PRESS) update $(if $(FRESH),--fresh)

@@ -58,11 +58,10 @@ def lines(
     `kind` gives colour, line and marker; `label` stands at the line's end; `alpha` (0 to 1) is the colour's strength.
     """
     alpha = shade.pop("alpha", 1.0)
-    _ = ax.plot(
-        frame[x], frame[y], color=COLOURS[kind], linestyle=LINES[kind], marker=MARKERS[kind], alpha=alpha, **shade
-    )
+    style = {"color": COLOURS[kind], "gid": label or kind}
+    _ = ax.plot(frame[x], frame[y], linestyle=LINES[kind], marker=MARKERS[kind], alpha=alpha, **style, **shade)
     if {"conf_low", "conf_high"} <= set(frame.columns):
-        _ = ax.fill_between(frame[x], frame["conf_low"], frame["conf_high"], color=COLOURS[kind], alpha=0.12, lw=0)
+        _ = ax.fill_between(frame[x], frame["conf_low"], frame["conf_high"], alpha=0.12, lw=0, **style)
     if label:
         _ = end_label(ax, frame[x].iloc[-1], frame[y].iloc[-1], label, kind)
     return ax
@@ -84,10 +83,11 @@ def forest(ax: Axes, frame: pd.DataFrame, kinds: Sequence[str] | str = "none", t
     kinds = [kinds] * len(frame) if isinstance(kinds, str) else kinds
     _ = ax.axvline(0, color="#444444", linewidth=0.8)
     for place, (kind, (_, row)) in enumerate(zip(kinds, frame.iterrows(), strict=True)):
-        _ = ax.plot([row["conf_low"], row["conf_high"]], [place, place], color=COLOURS[kind], linestyle="-")
-        _ = ax.plot(row["estimate"], place, color=COLOURS[kind], marker=MARKERS[kind])
+        ends = [row["conf_low"], row["conf_high"]]
+        _ = ax.plot(ends, [place, place], color=COLOURS[kind], linestyle="-", gid=f"{kind}, interval")
+        _ = ax.plot(row["estimate"], place, color=COLOURS[kind], marker=MARKERS[kind], gid=f"{kind}, estimate")
         if truth:
-            _ = ax.plot(row[truth], place, marker="d", color="black", markerfacecolor="none", markersize=8)
+            _ = ax.plot(row[truth], place, marker="d", color="black", markerfacecolor="none", markersize=8, gid=truth)
     _ = ax.set_yticks(range(len(frame)), frame.index)
     ax.set_ylim(len(frame) - 0.5, -0.5)
     return ax
@@ -110,7 +110,7 @@ def dots(
 ) -> Axes:
     """Raw values as small dots; `width` spreads equal x by a fixed pattern, so that a rerun draws the same picture."""
     golden = (np.arange(len(x)) * 0.6180339887498949) % 1 - 0.5
-    style = {"s": 9, "alpha": 0.35, "linewidths": 0} | style
+    style = {"s": 9, "alpha": 0.35, "linewidths": 0, "gid": kind} | style
     _ = ax.scatter(np.asarray(x) + width * golden, y, color=COLOURS[kind], marker=MARKERS[kind], **style)
     return ax
 

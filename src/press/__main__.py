@@ -1,4 +1,4 @@
-"""The command line: `python -m press book | test | update | verify | pair | student | teacher | kits | slides`."""
+"""The command line, `python -m press COMMAND`: book, test, verify and the others that `--help` lists."""
 
 import argparse
 import dataclasses
@@ -15,7 +15,7 @@ from press import BookError
 def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options, further = parser.parse_known_args(arguments)
-    if further and options.command != "test":
+    if further and options.command not in {"test", "test-site"}:
         parser.error(f"unrecognized arguments: {' '.join(further)}")
     options.pytest = further
     try:
@@ -44,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     book = commands.add_parser("book", help="run what changed and build the site into _build/html")
     book.add_argument("--fresh", action="store_true", help="rerun every chapter")
     commands.add_parser("test", help="unit tests, notebooks against stored outputs, pairs, in one pytest run with ARGS")
+    commands.add_parser("test-site", help="the built site in a real browser, in one pytest run with ARGS")
     update = commands.add_parser("update", help="rewrite stored outputs and book/results.json where they changed")
     update.add_argument("--fresh", action="store_true", help="rerun every chapter")
     update.add_argument("chapters", nargs="*", help="only these, such as book/results/average (default: all)")
@@ -105,6 +106,16 @@ def test(root: Path, options: argparse.Namespace) -> int:
     notebooks = ["--nbval", "--nbval-current-env"]
     paths = [name for name in ("tests", "book") if (root / name).exists()]
     return subprocess.call([sys.executable, "-m", "pytest", *workers, *notebooks, *paths, *options.pytest], cwd=root)
+
+
+def test_site(root: Path, options: argparse.Namespace) -> int:
+    from press.browsing import is_current, prepare, run
+
+    prepare(root)
+    if not is_current(root):
+        print("The site is missing or older than its sources: building it.", flush=True)
+        book(root, argparse.Namespace(fresh=False))
+    return run(root, options.pytest)
 
 
 def update(root: Path, options: argparse.Namespace) -> int:
@@ -179,9 +190,14 @@ def takeaway(root: Path, options: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS = {"book": book, "test": test, "update": update, "verify": verify, "pair": pair} | dict.fromkeys(
-    TAKEAWAYS, takeaway
-)
+COMMANDS = {
+    "book": book,
+    "test": test,
+    "test-site": test_site,
+    "update": update,
+    "verify": verify,
+    "pair": pair,
+} | dict.fromkeys(TAKEAWAYS, takeaway)
 
 if __name__ == "__main__":
     sys.exit(main())

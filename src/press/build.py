@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from nbformat import NotebookNode
 
-from press import BookError
+from press import BookError, figuredata
 from press.chapters import Chapter, dump, lines, pages, read_text, read_yaml
 from press.kits import publish
 
@@ -39,6 +39,7 @@ def build(root: Path, notebooks: dict[str, NotebookNode], results: dict[str, dic
     stage(root, notebooks, source)
     shutil.rmtree(new, ignore_errors=True)
     _sphinx(root, source, new, results_path)
+    figuredata.write(notebooks, new)
     publish(root, notebooks, results, new)
     names = pages(root)
     if not (new / "index.html").exists():

@@ -9,6 +9,7 @@ import html
 import importlib.util
 import io
 import re
+import unicodedata
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -23,6 +24,7 @@ from sphinx.util.math import get_node_equation_number
 from sphinx.writers.html5 import HTML5Translator
 
 LOG = logging.getLogger(__name__)
+subset.log.setLevel("WARNING")  # it tells every glyph to whoever has turned on the tale of a build
 REFUSALS = tuple(kind for kind in vars(exceptions).values() if isinstance(kind, type))  # they share no base
 
 # Where Unicode's mathematical letters begin, by variant: capitals, small letters, Greek capitals, Greek small letters.
@@ -120,13 +122,18 @@ def visit_math_block(self: HTML5Translator, node: nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
-def stylesheet() -> str:
-    """The letters of formulas as a style sheet that holds its font, so that it also works from a folder of files."""
+def stylesheet(letters: frozenset[str] = frozenset()) -> str:
+    """The letters of formulas as a style sheet that holds its font, so that it also works from a folder of files.
+
+    With `letters`, those alone, and the italic and bold ones that browsers draw in their place.
+    """
     package = Path(importlib.util.find_spec("ziamath").origin).parent
     options = subset.Options(flavor="woff", hinting=False, name_IDs=[0, 13, 14])  # the notice and licence stay in
     font = subset.load_font(package / "fonts" / "STIXTwoMath-Regular.ttf", options)
     chosen = subset.Subsetter(options)
-    chosen.populate(text=SIGNS, unicodes=[code for first, last in LETTER_RANGES for code in range(first, last)])
+    usual = {*SIGNS, *(chr(code) for first, last in LETTER_RANGES for code in range(first, last))}
+    wanted = {sign for sign in usual if unicodedata.normalize("NFKC", sign) in letters} | set(letters)
+    chosen.populate(text="".join(wanted or usual))
     chosen.subset(font)
     font["head"].modified = font["head"].created  # the same file from every build
     font.recalcTimestamp = False

@@ -79,8 +79,10 @@ def _texts(output: NotebookNode) -> dict:
 def _same_entries(stored: NotebookNode, rerun: NotebookNode) -> bool:
     ours, theirs = dict(stored.get("metadata", {})), dict(rerun.get("metadata", {}))
     ours_entries, theirs_entries = ours.pop("ledger", []), theirs.pop("ledger", [])
+    drawn = [bool(metadata.pop("image/png", {}).get("drawn")) for metadata in (ours, theirs)]  # pixels tell the rest
     return (
         ours == theirs
+        and drawn[0] == drawn[1]
         and len(ours_entries) == len(theirs_entries)
         and all(map(_same_entry, ours_entries, theirs_entries))
     )
