@@ -10,6 +10,7 @@ export RUFF_CACHE_DIR := _build/ruff
 
 .DEFAULT_GOAL := help
 .PHONY: help install book test test-site update verify pair format lint reference bench analyses lock clean
+.PHONY: help install book test test-site update verify student teacher kits slides pair format lint reference bench lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name what; do \
@@ -33,6 +34,18 @@ update: install ## rewrite the stored outputs and book/results.json where they c
 
 verify: install ## rerun everything in fresh kernels, compare every number and figure (ARGS=--json, --record)
 	@$(PRESS) verify $(ARGS)
+
+student: install ## notebooks without solutions and notes, ready to run anywhere, into _build/student
+	@$(PRESS) student $(ARGS)
+
+teacher: install ## the same with solutions and notes for the teacher, into _build/teacher
+	@$(PRESS) teacher $(ARGS)
+
+kits: install ## a zip of each chapter that runs on its own, into _build/kits
+	@$(PRESS) kits $(ARGS)
+
+slides: install ## a deck of slides of each part, into _build/slides
+	@$(PRESS) slides $(ARGS)
 
 pair: install ## bring each chapter's text and notebook in step
 	@$(PRESS) pair

@@ -14,6 +14,12 @@ execute: {execute_notebooks: "off"}
 sphinx:
   extra_extensions: [press.roles]
 """
+CITATION = """title: "Tiny: a book for tests"
+message: Cite it.
+authors: [{name: Nobody}]
+version: 0.1.0
+license: MIT
+"""
 HEADER = """---
 jupytext:
   formats: ipynb,md:myst
@@ -35,6 +41,7 @@ def write_book(root: Path, index: str = "# Tiny\n", **chapters: list[str]) -> Pa
     (root / "book" / "data").mkdir(parents=True)
     (root / "book" / "data" / "persons.csv").write_text("person\n1\n")
     (root / "_config.yml").write_text(CONFIG)
+    (root / "CITATION.cff").write_text(CITATION)
     listed = "".join(f"- file: book/{name}.ipynb\n" for name in chapters)
     (root / "_toc.yml").write_text(f"format: jb-book\nroot: book/index\n{'chapters:' if chapters else ''}\n{listed}")
     (root / "book" / "index.md").write_text(index)

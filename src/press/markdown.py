@@ -32,7 +32,7 @@ LINK = re.compile(
 )
 LABEL = re.compile(r"^\((\S+)\)=\s*$")
 HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*$")
-RAW = re.compile(r"\{[a-z][\w:+.-]*\}`|^\s*(?:`{3,}|:{3,})\{[a-z]|^\(\S+\)=\s*$|^\+\+\+", re.MULTILINE)
+RAW = re.compile(r"^\s*(?:`{3,}|:{3,})\{[a-z]|^\(\S+\)=\s*$|^\+\+\+", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,8 @@ def metadata(value: object, page: Page) -> object:
 
 def raw(text: str) -> list[str]:
     """The roles, directives and labels of MyST that `text` still shows."""
-    return [match[0].strip() for match in RAW.finditer(text)]
+    roles = [span[0] for span in SPAN.finditer(text) if span["role"]]
+    return roles + [match[0].strip() for match in RAW.finditer(text)]
 
 
 def shown(block: Block, page: Page) -> str:

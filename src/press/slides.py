@@ -36,9 +36,9 @@ DECK = """<!DOCTYPE html>
 <noscript><style>.reveal .slides > section {{ display: block !important; position: static; }}</style></noscript>
 </head>
 <body>
-<main class="reveal"><div class="slides">
+<main><div class="reveal"><div class="slides">
 {slides}
-</div></main>
+</div></div></main>
 <script src="reveal/reveal.js"></script>
 <script src="reveal/slides.js"></script>
 </body>
@@ -107,18 +107,19 @@ def _chapter(root: Path, nb: NotebookNode, name: str, book: Book) -> Iterator[st
     yield f"<section>\n<h2 class='chapter'>{_inline(title)}</h2>\n{_html(said)}</section>"
     heading = title
     for index, cell in enumerate(nb.cells):
-        if TAG not in cell.metadata.get("tags", []):
-            continue
-        if cell.cell_type == "markdown":
-            text = plain(cell.source, of)
-            found = re.match(r"#{1,6}\s+(.+)", text)
-            heading = found[1] if found else heading
-            body = _html(text[found.end() :] if found else text)
-        else:
-            body = _shown(cell, of)
-            if not body:
+        headings = re.findall(r"^#{1,6} +(.+)$", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else []
+        if TAG in cell.metadata.get("tags", []):
+            body = _words(cell, of) if cell.cell_type == "markdown" else _shown(cell, of)
+            if not body and not headings:
                 raise BookError(f"{name}, cell {index}: it is tagged as a slide and shows nothing")
-        yield f"<section>\n<h2>{_inline(heading)}</h2>\n{body}{foot}</section>"
+            heading = headings[0] if headings else heading
+            yield f"<section>\n<h2>{_inline(inline(heading, of))}</h2>\n{body}{foot}</section>"
+        heading = headings[-1] if headings else heading
+
+
+def _words(cell: NotebookNode, of: Page) -> str:
+    """The text of a Markdown cell without its first heading, which heads the slide."""
+    return _html(re.sub(r"^#{1,6} +.+$", "", plain(cell.source, of), count=1, flags=re.MULTILINE))
 
 
 def _shown(cell: NotebookNode, of: Page) -> str:

@@ -1,7 +1,8 @@
 """The Sphinx extension for teaching: what a chapter teaches, its exercises, and solutions that stay shut until opened.
 
-The directive `lesson` is a box of objectives, prerequisites and class time. The exercises are sphinx-exercise's, with
-a title of their own in place of a number. Solutions and notes for the teacher become `<details>`, which need no script.
+The directive `lesson` is a box of objectives, prerequisites, class time and what can be taken away. The exercises are
+sphinx-exercise's, with a title of their own in place of a number. Solutions and notes for the teacher become
+`<details>`, which need no script. `plan`, `takeaways` and `attribution` are for the page about teaching.
 """
 
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
+from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
@@ -16,7 +18,13 @@ from sphinx.writers.html5 import HTML5Translator
 from sphinx_exercise.directive import ExerciseStartDirective
 from sphinx_exercise.nodes import exercise_node, exercise_subtitle, solution_node
 
+from press.chapters import pages, read_yaml
+from press.editions import attribution
+from press.roles import table
+
 LOG = logging.getLogger(__name__)
+PLANS = "book/using/lessons.yml"
+TAKE = "press-take"
 LESSON = "lesson"  # in a page's metadata, its minutes
 
 
@@ -38,11 +46,81 @@ class Lesson(SphinxDirective):
         links, messages = self.state.inline_text(self.options["prerequisites"], self.lineno)
         box += _line("Before it: ", *links)
         box += _line("In class: ", nodes.Text(f"{self.options['minutes']} minutes, with the exercises"))
+        links = _takeaways(self.env.app, self.env.docname)
+        box += nodes.paragraph(
+            "", "", nodes.strong("", "To take away: "), *_listed(links, self.env.docname), classes=[TAKE]
+        )
         return [box, *messages]
+
+
+def _listed(links: list[tuple[str, str, str]], docname: str) -> list[nodes.Node]:
+    """Links to files of the site, with commas between them."""
+    up = "../" * docname.count("/")
+    found = [[nodes.reference("", words, refuri=up + target), nodes.Text(", ")] for words, target, _ in links]
+    return [node for pair in found for node in pair][:-1]
 
 
 def _line(lead: str, *rest: nodes.Node) -> nodes.paragraph:
     return nodes.paragraph("", "", nodes.strong("", lead), *rest)
+
+
+class Plan(SphinxDirective):
+    """{plan} NAME: the sessions of a plan in book/using/lessons.yml, each a table whose minutes add up."""
+
+    required_arguments = 1
+    HEAD = ("Minutes", "Chapter", "What is done")
+
+    def run(self) -> list[nodes.Node]:
+        source = Path(self.env.srcdir) / PLANS
+        self.env.note_dependency(str(source))
+        return [self.session(session) for session in read_yaml(source)[self.arguments[0]]]
+
+    def session(self, session: dict) -> nodes.table:
+        total = sum(step["minutes"] for step in session["steps"])
+        if total != session["minutes"]:
+            raise self.error(f"{session['title']}: the steps take {total} minutes, not {session['minutes']}")
+        rows = [[str(step["minutes"]), self.chapter(step["page"]), step["what"]] for step in session["steps"]]
+        return table(f"{session['title']}: {total} minutes", self.HEAD, rows)
+
+    def chapter(self, name: str) -> nodes.Node:
+        target = {"refdomain": "std", "reftype": "doc", "reftarget": f"/{name}", "refexplicit": False}
+        return pending_xref("", nodes.inline(text=name), refdoc=self.env.docname, **target)
+
+
+class takeaways(nodes.General, nodes.Element):  # noqa: N801
+    """The place of the table of all lessons, which is known when every page has been read."""
+
+
+class Takeaways(SphinxDirective):
+    """{takeaways}: each chapter with a lesson, its minutes, and what can be taken away from it."""
+
+    def run(self) -> list[nodes.Node]:
+        return [takeaways()]
+
+
+class Attribution(SphinxDirective):
+    """{attribution}: the line to copy, from CITATION.cff."""
+
+    def run(self) -> list[nodes.Node]:
+        line = attribution(Path(self.config.press_root))
+        return [nodes.literal_block(line, line, language="text", classes=["press-attribution"])]
+
+
+def list_takeaways(app: Sphinx, doctree: nodes.document, name: str) -> None:
+    """Fill the place of `takeaways`."""
+    env = app.env
+    for place in list(doctree.findall(takeaways)):
+        rows = [
+            [
+                nodes.reference("", env.titles[page].astext(), refuri=app.builder.get_relative_uri(name, page)),
+                str(env.metadata[page][LESSON]),
+                _listed(_takeaways(app, page), name),
+            ]
+            for page in pages(Path(app.srcdir))
+            if LESSON in env.metadata[page]
+        ]
+        head = ("Chapter", "Minutes in class", "To take away")
+        place.replace_self(table("Chapters with a lesson", head, rows, ["takeaways"]))
 
 
 class ExerciseStart(ExerciseStartDirective):
@@ -119,7 +197,7 @@ def _takeaways(app: Sphinx, name: str) -> list[tuple[str, str, str]]:
     links = [("Student's notebook" if teaches else "Notebook", f"notebooks/student/{path}.ipynb", "code")]
     if teaches:
         links.append(("Teacher's notebook", f"notebooks/teacher/{path}.ipynb", "chalkboard-teacher"))
-        links.append(("Kit: notebooks, data, helpers", f"kits/{chapter}.zip", "file-archive"))
+        links.append(("Kit (zip)", f"kits/{chapter}.zip", "file-archive"))
     if part and _has_slides(Path(app.srcdir) / "book" / part):
         links.append(("Slides of this part", f"slides/{part}.html", "desktop"))
     return links
@@ -133,6 +211,11 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
     app.setup_extension("sphinx_exercise")  # first, for its own reading of exercises comes before `shape`
     app.add_directive("lesson", Lesson)
+    app.add_directive("plan", Plan)
+    app.add_directive("takeaways", Takeaways)
+    app.add_directive("attribution", Attribution)
+    app.add_node(takeaways)
+    app.connect("doctree-resolved", list_takeaways)
     app.add_directive("exercise-start", ExerciseStart, override=True)
     app.add_node(folded, html=(visit_folded, depart_folded))
     app.connect("doctree-read", shape)
