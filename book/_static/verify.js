@@ -37,17 +37,21 @@
 
   function choice(label, words) {
     const options = [["", "all"], ...words.map((word) => [word, word])];
-    const select = make("select", {}, ...options.map(([value, shown]) => make("option", { value }, shown)));
-    return [make("label", {}, `${label} `, select), select];
+    return named(label, make("select", {}, ...options.map(([value, shown]) => make("option", { value }, shown))));
   }
 
-  const input = make("input", { type: "search", autocomplete: "off", spellcheck: "false" });
+  function named(label, control) {  // beside, not within: a label must not be read with all the choices
+    control.id = `ledger-${label.split(" ")[0].toLowerCase()}`;
+    return [make("div", {}, make("label", { for: control.id }, label), control), control];
+  }
+
+  const [text, input] = named("Key, unit or value",
+    make("input", { type: "search", autocomplete: "off", spellcheck: "false" }));
   const [status, statusSelect] = choice("Status", window.LEDGER.statuses);
   const [chapter, chapterSelect] = choice("Chapter", window.LEDGER.pages.map((page) => page[1]));
   const [verified, verifiedSelect] = choice("Last verified", window.LEDGER.verified);
   const form = make("form", { class: "ledger-filter", role: "search", "aria-label": "Filter the numbers" },
-    make("label", {}, "Key, unit or value ", input), status, chapter, verified,
-    make("button", { type: "reset" }, "Clear"));
+    text, status, chapter, verified, make("button", { type: "reset" }, "Clear"));
   const count = make("p", { class: "ledger-count", role: "status" });
   const body = make("tbody");
   const table = make("table", { class: "ledger-table ledger-all" },
@@ -57,7 +61,7 @@
     { class: "ledger-region", role: "region", tabindex: "0", "aria-labelledby": "ledger-caption" }, table);
   const previous = make("button", { type: "button" }, `Previous ${SHOWN}`);
   const next = make("button", { type: "button" }, `Next ${SHOWN}`);
-  place.append(form, count, region, make("div", { class: "ledger-pager" }, previous, next));
+  place.replaceChildren(form, count, region, make("div", { class: "ledger-pager" }, previous, next));
 
   function line(row) {
     const key = make("code", {}, ...row.key.split(/(?<=[._])/).flatMap((part) => [part, make("wbr")]));

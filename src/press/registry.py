@@ -210,8 +210,7 @@ def visit_registry(self: HTML5Translator, node: registry) -> None:
     self.body.append(
         f'<p class="ledger-files">The whole table: <a href="{FILES["csv"]}" download>CSV</a>, '
         f'<a href="{FILES["json"]}" download>JSON</a>. Page by page, without scripts: {tables}.</p>\n'
-        "<noscript><p>The table that filters needs scripts, which are off.</p></noscript>\n"
-        '<div id="ledger"></div>\n'
+        '<div id="ledger"><p>The table that filters needs scripts, which have not run.</p></div>\n'
         f'<script defer src="{FILES["js"]}"></script>\n<script defer src="{static}/verify.js"></script>\n'
     )
     raise nodes.SkipNode
@@ -230,12 +229,12 @@ def visit_part_table(self: HTML5Translator, node: part_table) -> None:
 def _chapter_table(page: str, title: str, address: str, its: list[Row]) -> str:
     caption = f"{escape(title)}: {len(its)} numbers, {_standings(its)}"
     body = "".join(_cell_rows(cell, address, list(group)) for cell, group in groupby(its, key=lambda row: row.cell))
+    head = "".join(f'<th scope="col">{column}</th>' for column in ("Key", "Number", "Status", "Stored value"))
     name = _anchor(page)
     return (
         f'<div class="ledger-region" role="region" tabindex="0" aria-labelledby="{name}">\n'
-        f'<table class="ledger-table"><caption id="{name}"><span>{caption}</span></caption>\n<thead><tr><th scope="col">Key</th>'
-        f'<th scope="col">Number</th><th scope="col">Status</th><th scope="col">Stored value</th></tr></thead>\n'
-        f"<tbody>\n{body}</tbody></table></div>\n"
+        f'<table class="ledger-table"><caption id="{name}"><span>{caption}</span></caption>\n'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n"
     )
 
 
