@@ -80,6 +80,13 @@ def run(root: Path, chapters: list[Chapter], fresh: bool = False, jobs: int | No
     }
 
 
+def execute(notebooks: dict[Chapter, NotebookNode], jobs: int | None = None) -> list[str]:
+    """Run `notebooks` as they are, outputs into them, nothing kept; what failed, as messages."""
+    failures: list[str] = []
+    asyncio.run(_run_all(notebooks, lambda chapter, nb: None, failures, jobs or os.cpu_count() or 1))
+    return failures
+
+
 def _copy(chapter: Chapter) -> Path:
     return chapter.root / "_build" / "run" / f"{chapter.name}.ipynb"
 

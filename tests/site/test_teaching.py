@@ -1,0 +1,274 @@
+"""What teachers and students are given: lessons, exercises, editions, kits and slides, as the site offers them."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from altered import altered, answers, probed, solutions, wrong
+from built import ROOT, SITE
+
+from press.chapters import Chapter, computed, parts, read
+from press.markdown import Block, raw, said
+from press.run import environment, execute
+
+TEACHING = ("Measures", "Models", "Results")
+KINDS = {"Predict", "Change", "Interpret"}
+CHAPTERS = [chapter for chapter in computed(ROOT) if any(chapter.name in parts(ROOT)[part] for part in TEACHING)]
+NAMES = [chapter.name.removeprefix("book/") for chapter in CHAPTERS]
+DECKS = [parts(ROOT)[part][0].split("/")[1] for part in TEACHING]
+CHEAP = {"measures": "participation", "models": "time", "results": "trajectories"}  # run whole, away from here
+
+each_chapter = pytest.mark.parametrize("chapter", CHAPTERS, ids=NAMES)
+
+
+def named(chapter: Chapter, name: str) -> list[Block]:
+    return [block for block in said(read(chapter)) if block.name == name]
+
+
+# --- lessons and exercises -------------------------------------------------------------------------------------------
+
+
+@each_chapter
+def test_a_chapter_has_a_lesson_and_exercises_to_predict_to_change_and_to_interpret(chapter: Chapter) -> None:
+    (lesson,) = named(chapter, "lesson")
+    assert int(lesson.options["minutes"]) > 0 and "](" in lesson.options["prerequisites"]
+    assert lesson.text.count("\n- ") >= 1
+    exercises = named(chapter, "exercise-start")
+    assert {block.argument.partition(":")[0] for block in exercises} == KINDS
+    assert [block.argument for block in named(chapter, "solution-start")] == [e.options["label"] for e in exercises]
+
+
+@each_chapter
+def test_each_solution_states_an_answer_and_compares_it(chapter: Chapter) -> None:
+    nb = read(chapter)
+    for label, cells in solutions(nb).items():
+        whole = "\n".join(nb.cells[index].source for index in cells)
+        assert answers(whole), f"{label}: no line `answer = ...`"
+        assert re.search(r"^ *assert .*\banswer\b", whole, re.MULTILINE), f"{label}: no assert of the answer"
+
+
+@each_chapter
+def test_a_chapter_ends_with_questions_and_notes_for_the_teacher(chapter: Chapter) -> None:
+    text = "\n".join(cell.source for cell in read(chapter).cells if cell.cell_type == "markdown")
+    assert re.search(r"^## To discuss\n+- ", text, re.MULTILINE)
+    (notes,) = [block for block in named(chapter, "admonition") if "teacher" in block.options.get("class", "")]
+    assert len(notes.text.split()) > 20
+
+
+def test_no_two_exercises_share_a_label() -> None:
+    labels = [block.options["label"] for chapter in CHAPTERS for block in named(chapter, "exercise-start")]
+    assert len(labels) == len(set(labels)) >= 3 * len(CHAPTERS)
+
+
+@pytest.mark.parametrize(
+    ("line", "other"),
+    [
+        ("answer = 37", "38"),
+        ("answer = -29.5", "-29.4"),
+        ("answer = 0.899", "0.9"),
+        ("answer = True", "False"),
+        ("answer = 'always'", "'not always'"),
+        ("answer = (0.25, 2)", "(0.26, 2)"),
+        ("answer = {'a': 1}", "{'a': 2}"),
+    ],
+)
+def test_an_answer_is_altered_in_its_last_digit_or_turned_round(line: str, other: str) -> None:
+    assert wrong(f"x = 1\n{line}\nassert x") == [(f"x = 1\nanswer = {other}\nassert x", other)]
+
+
+def test_an_answer_that_is_no_literal_cannot_pass() -> None:
+    with pytest.raises(ValueError):
+        wrong("answer = round(x)")
+    with pytest.raises(ValueError):
+        altered(None)
+
+
+def test_every_solution_fails_when_its_answer_is_altered(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in environment(ROOT).items():
+        monkeypatch.setenv(name, value)
+    failures = execute({chapter: probed(read(chapter)) for chapter in CHAPTERS})
+    assert not failures, "\n\n".join(failures)
+
+
+def test_the_notice_that_an_altered_answer_passed_can_be_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    text = "```{solution-start} ex-loose\n```"
+    cells = [nbformat.v4.new_markdown_cell(text), nbformat.v4.new_code_cell("answer = 3\nassert answer > 2")]
+    for name, value in environment(ROOT).items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "book").mkdir()
+    (failure,) = execute({Chapter(tmp_path, "book/loose"): probed(nbformat.v4.new_notebook(cells=cells))})
+    assert "the solution of ex-loose also accepts the answer 4" in failure
+
+
+# --- on the page -----------------------------------------------------------------------------------------------------
+
+
+@each_chapter
+def test_a_page_offers_its_lesson_its_notebooks_its_kit_and_the_slides(chapter: Chapter, site: Path) -> None:
+    text = (site / f"{chapter.name}.html").read_text(encoding="utf-8")
+    part, name = chapter.name.split("/")[1:]
+    for target in (f"notebooks/student/{part}/{name}.ipynb", f"notebooks/teacher/{part}/{name}.ipynb"):
+        assert text.count(f'href="../../{target}"') == 2 and (site / target).exists()  # in the lesson and in the menu
+    assert f'href="../../kits/{name}.zip"' in text and f'href="../../slides/{part}.html"' in text
+    assert "_sources" not in text, "the page offers its source, with roles that nothing has resolved"
+    prose = re.sub(r"<(pre|code|script|style)\b.*?</\1>", "", text, flags=re.DOTALL)
+    assert raw(re.sub(r"<[^>]+>", "", prose)) == []
+
+
+def test_solutions_and_notes_are_shut_until_opened_also_without_scripts(open_page) -> None:
+    for scripts in (True, False):
+        page = open_page(f"{CHAPTERS[0].name}.html", java_script_enabled=scripts)
+        for kind in ("press-solution", "press-teacher"):
+            shut = page.locator(f"details.{kind}").first
+            inside = shut.locator("p").first
+            assert not inside.is_visible()
+            shut.locator("summary").first.click()
+            assert inside.is_visible()
+
+
+# --- what is taken away ----------------------------------------------------------------------------------------------
+
+
+def notebooks(site: Path) -> list[Path]:
+    return sorted((site / "notebooks").rglob("*.ipynb"))
+
+
+def test_no_notebook_shows_a_raw_role_or_directive_and_each_says_what_its_data_are(site: Path) -> None:
+    found = notebooks(site)
+    assert len(found) == len(computed(ROOT)) + len(CHAPTERS)
+    real = yaml.safe_load((ROOT / "_config.yml").read_text())["sphinx"]["config"]["press_real_data"]
+    for path in found:
+        nb = nbformat.read(path, as_version=4)
+        nbformat.validate(nb)
+        words = "\n".join(cell.source for cell in nb.cells if cell.cell_type == "markdown")
+        hidden = json.dumps([cell.metadata for cell in nb.cells], ensure_ascii=False)
+        assert raw(words) == [] and not re.search(r"\{[a-z:]+\}`", hidden), path
+        name = f"book/{'/'.join(path.with_suffix('').parts[-2:])}"
+        assert f"**{real.get(name, ['SYNTHETIC data.'])[0].strip()}**" in nb.cells[0].source
+        assert "CC BY 4.0" in nb.cells[-1].source
+
+
+@each_chapter
+def test_the_students_notebook_lacks_what_the_teachers_has(chapter: Chapter, site: Path) -> None:
+    source = read(chapter)
+    places = solutions(source)
+    answered = {source.cells[index].source for cells in places.values() for index in cells}
+    code = {}
+    for kind in ("student", "teacher"):
+        nb = nbformat.read(site / "notebooks" / kind / f"{chapter.name.removeprefix('book/')}.ipynb", as_version=4)
+        code[kind] = [cell.source for cell in nb.cells if cell.cell_type == "code"]
+        assert ("Notes for the teacher" in "\n".join(cell.source for cell in nb.cells)) == (kind == "teacher")
+    assert not answered & set(code["student"]) and answered <= set(code["teacher"])
+    assert code["student"].count("# Your answer\n") == len(places) and "# Your answer\n" not in code["teacher"]
+
+
+@each_chapter
+def test_a_kit_holds_all_that_its_notebook_needs(chapter: Chapter, site: Path) -> None:
+    name = chapter.name.rpartition("/")[2]
+    path = site / "kits" / f"{name}.zip"
+    assert path.stat().st_size < 1_000_000
+    with zipfile.ZipFile(path) as kit:
+        held = {entry.removeprefix(f"{name}/") for entry in kit.namelist()}
+        readme = kit.read(f"{name}/README.txt").decode()
+    assert {f"{name}.ipynb", f"teacher/{name}.ipynb", "data/datapackage.json", "requirements.txt"} <= held
+    assert {"LICENSE", "LICENSE-TEXT"} <= held and any(entry.endswith(".whl") for entry in held)
+    assert len(re.findall(r"^    \S", readme, re.MULTILINE)) == 2
+
+
+@pytest.fixture(scope="module")
+def kits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A folder of unpacked kits outside the repository, with a new environment that holds what they ask for."""
+    folder = tmp_path_factory.mktemp("kits")
+    assert not folder.is_relative_to(ROOT)
+    for path in (SITE / "kits").glob("*.zip"):
+        zipfile.ZipFile(path).extractall(folder)
+    kept = ("PYTHON", "HELPERS", "IPYTHON", "JUPYTER", "VIRTUAL_ENV", "PYTEST", "MPL")
+    outside = {name: value for name, value in os.environ.items() if not name.startswith(kept)}
+    subprocess.run([sys.executable, "-m", "venv", folder / "env"], check=True)
+    scripts = folder / "env" / ("Scripts" if os.name == "nt" else "bin")
+    install = [scripts / "python", "-m", "pip", "install", "--quiet", "-r", "requirements.txt"]
+    subprocess.run(install, cwd=folder / CHEAP["results"], env=outside, check=True)
+    return folder, outside | {"PATH": f"{scripts}{os.pathsep}{outside['PATH']}"}
+
+
+@pytest.mark.parametrize("edition", ["", "teacher/"], ids=["student", "teacher"])
+@pytest.mark.parametrize("name", CHEAP.values())
+def test_a_kit_runs_in_a_clean_environment_outside_the_repository(kits, name: str, edition: str) -> None:
+    folder, outside = kits
+    command = ["jupyter", "execute", "--inplace", f"{edition}{name}.ipynb"]
+    done = subprocess.run(command, cwd=folder / name, env=outside, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    nb = nbformat.read(folder / name / f"{edition}{name}.ipynb", as_version=4)
+    assert all(cell.execution_count for cell in nb.cells if cell.cell_type == "code" and cell.source.strip("# \n"))
+    where = [str(folder / "env"), "-c", "import helpers; print(helpers.__file__)"]
+    found = subprocess.run(["python", *where[1:]], env=outside, cwd=folder, capture_output=True, text=True, check=True)
+    assert where[0] in found.stdout, "the helpers came from elsewhere"
+
+
+# --- slides ----------------------------------------------------------------------------------------------------------
+
+FITS = """() => {
+    const slide = Reveal.getCurrentSlide();
+    const inside = [...slide.querySelectorAll("*")].map(part => part.getBoundingClientRect());
+    const words = slide.innerText.replace(/\\s+/g, " ").trim();
+    return {right: Math.max(...inside.map(box => box.right)), bottom: Math.max(...inside.map(box => box.bottom)),
+            top: Math.min(...inside.map(box => box.top)), size: parseFloat(getComputedStyle(slide).fontSize),
+            words, images: [...slide.querySelectorAll("img")].map(image => image.alt)};
+}"""
+
+
+@pytest.mark.parametrize("part", DECKS)
+def test_each_slide_fits_and_is_reached_by_the_keyboard(open_page, part: str) -> None:
+    deck = open_page(f"slides/{part}.html", width=1280, height=720)
+    deck.wait_for_function("Reveal.isReady()")
+    shown = []
+    for _ in range(deck.evaluate("Reveal.getTotalSlides()")):
+        slide = deck.evaluate(FITS)
+        shown.append(slide["words"])
+        assert slide["top"] >= 0 and slide["bottom"] <= 720 and slide["right"] <= 1280, slide["words"]
+        assert slide["size"] >= 18, f"its letters are too small: {slide['words']}"
+        assert all(slide["images"]), f"a figure without alt text: {slide['words']}"
+        assert raw(slide["words"]) == []
+        deck.keyboard.press("ArrowRight")
+    assert "SYNTHETIC data." in shown[0] and "CC BY 4.0" in shown[0]
+    assert deck.evaluate("Reveal.isLastSlide()")
+
+
+@pytest.mark.parametrize("part", DECKS)
+def test_a_deck_has_every_tagged_cell_of_its_part(site: Path, part: str) -> None:
+    cells = [cell for chapter in computed(ROOT) if f"/{part}/" in chapter.name for cell in read(chapter).cells]
+    tagged = [cell for cell in cells if "slide" in cell.metadata.get("tags", [])]
+    chapters = {chapter.name for chapter in CHAPTERS if f"/{part}/" in chapter.name}
+    deck = (site / "slides" / f"{part}.html").read_text(encoding="utf-8")
+    assert deck.count("<section>") == 1 + len(chapters) + len(tagged)
+
+
+@each_chapter
+def test_a_chapter_has_six_to_twelve_slides(chapter: Chapter) -> None:
+    assert 6 <= sum("slide" in cell.metadata.get("tags", []) for cell in read(chapter).cells) <= 12
+
+
+# --- plans -----------------------------------------------------------------------------------------------------------
+
+
+def test_no_plan_gives_a_chapter_more_time_than_its_lesson_takes() -> None:
+    minutes = {chapter.name: int(named(chapter, "lesson")[0].options["minutes"]) for chapter in CHAPTERS}
+    plans = yaml.safe_load((ROOT / "book/using/lessons.yml").read_text(encoding="utf-8"))
+    for sessions in plans.values():
+        for step in (step for session in sessions for step in session["steps"] if step["page"] in minutes):
+            assert step["minutes"] <= minutes[step["page"]], step
+
+
+def test_the_page_for_teachers_lists_every_chapter_with_a_lesson(site: Path) -> None:
+    text = (site / "book/using/teach.html").read_text(encoding="utf-8")
+    for chapter in CHAPTERS:
+        assert f'href="../{chapter.name.removeprefix("book/")}.html"' in text
+        assert f'href="../../kits/{chapter.name.rpartition("/")[2]}.zip"' in text
+    assert 'From "The sponsor study, openly rebuilt", by' in re.sub(r"<[^>]+>", "", text).replace("&quot;", '"')
