@@ -116,9 +116,9 @@ def used_styles(css: str, classes: set[str]) -> str:
 
     What stands in `:is()`, `:not()` and their like is taken as matching, and so is every rule without a class.
     """
-    kept = []
-    for prelude, body in _blocks(re.sub(r"/\*(?!!).*?\*/", "", css, flags=re.DOTALL)):
-        name = prelude.split("*/")[-1].strip()
+    kept = re.findall(r"/\*!.*?\*/", css, re.DOTALL)  # licences
+    for prelude, body in _blocks(re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)):
+        name = prelude.strip()
         if name.startswith(("@media", "@supports", "@container", "@layer")) and body is not None:
             body = used_styles(body, classes)
             if not body.strip():
