@@ -288,7 +288,10 @@ class Samples(SphinxDirective):
         rows = [[sample["label"], *map(str, _size(sample)), ", ".join(LABELS[name][0] for name in sample["predictors"])]
                 for sample in made["samples"].values()]  # fmt: skip
         head = ("Sample", "People", "Visits", "Predictors")
-        return [table("What can be chosen from, on the SYNTHETIC cohort", head, rows), nodes.paragraph("", left_out(made))]
+        return [
+            table("What can be chosen from, on the SYNTHETIC cohort", head, rows),
+            nodes.paragraph("", left_out(made)),
+        ]
 
 
 def _size(sample: Mapping) -> tuple[int, int]:
@@ -324,7 +327,9 @@ def prepare(app: Sphinx) -> None:
         path.write_text(script(app.env.press_explorer), encoding="utf-8")
 
 
-def add_scripts(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document) -> None:
+def add_scripts(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document
+) -> None:
     """Load scripts and style on the explorer's page alone."""
     if pagename == PAGE:
         app.add_css_file("explorer/explorer.css")
