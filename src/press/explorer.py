@@ -1,4 +1,4 @@
-"""The explorer's data and page: what a reader's browser needs to refit the study, and what stands there without scripts.
+"""The explorer's data and page: what a reader's browser needs to refit the study, and what is there without scripts.
 
 For each sample the second moments of the stacked person vectors (`helpers.waves.Waves`), of a pattern of visits each.
 From those `book/_static/explorer/reml.js` makes any of the page's models. Rows leave the cohort only as such sums.
@@ -310,8 +310,8 @@ def left_out(made: Mapping) -> str:
         for one in made["samples"].values()
     ]
     return (
-        f"Sums over very few people would be their rows in disguise, so people with a pattern of visits that fewer than "
-        f"{made['smallest']} people share are left out: {', '.join(gone)}."
+        "Sums over very few people would be their rows in disguise, so people with a pattern of visits that fewer "
+        f"than {made['smallest']} people share are left out: {', '.join(gone)}."
     )
 
 

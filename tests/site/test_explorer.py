@@ -263,6 +263,15 @@ def test_a_prediction_at_a_visits_own_values_is_that_visits_row_times_the_coeffi
 # --- the page ---
 
 CURRENT = "Explorer.current.spec"
+MOVE = "hash => new Promise(done => { addEventListener('hashchange', done, {once: true}); location.hash = hash; })"
+LISTEN = (
+    "window.said = []; const spoken = document.querySelector('.ex-spoken');"
+    "new MutationObserver(() => said.push(spoken.textContent)).observe(spoken, {childList: true})"
+)
+RIGHTMOST = (
+    "Math.max(...[...document.querySelectorAll('.ex-panel *')].filter(e => !e.closest('.ex-spoken'))"
+    ".map(e => e.getBoundingClientRect().right))"
+)
 
 
 def shown(page):
@@ -353,10 +362,7 @@ def test_every_specification_comes_back_from_its_own_address(open_page):
         pairs |= {key: "yes" if spec[key] else "no" for key in ("bend", "drift")}
         pairs |= {key: spec[key] for key in ("time", "centre", "scale", "random", "method")}
         hash_ = "&".join(f"{key}={value}" for key, value in pairs.items())
-        page.evaluate(
-            "hash => new Promise(done => { addEventListener('hashchange', done, {once: true}); location.hash = hash; })",
-            hash_,
-        )
+        page.evaluate(MOVE, hash_)
         found = page.evaluate(CURRENT)
         assert {key: found[key] for key in spec} == spec
         assert "other data" in page.locator(".ex-notice").inner_text()  # the address names no data
@@ -422,8 +428,7 @@ def test_the_result_is_spoken_once_after_a_pause(open_page):
     page = open_page(PAGE)
     spoken = page.locator(".ex-spoken")
     assert spoken.inner_text() == "" and spoken.get_attribute("role") == "status"
-    page.evaluate("window.said = []; new MutationObserver(() => said.push(document.querySelector('.ex-spoken').textContent))"
-                  ".observe(document.querySelector('.ex-spoken'), {childList: true})")  # fmt: skip
+    page.evaluate(LISTEN)
     for name in ("Attendance", "Involvement"):
         page.get_by_label(name, exact=True).check()
     page.wait_for_function("said.length > 0")
@@ -494,5 +499,4 @@ def test_the_largest_model_fits_a_phone(open_page, scheme):
     assert len(shown(page)) > 15
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
     panel = page.evaluate("document.querySelector('.ex-panel').getBoundingClientRect().right")
-    assert page.evaluate("Math.max(...[...document.querySelectorAll('.ex-panel *')].filter(e => !e.closest('.ex-spoken'))"
-                         ".map(e => e.getBoundingClientRect().right))") <= panel  # fmt: skip
+    assert page.evaluate(RIGHTMOST) <= panel
