@@ -1,4 +1,4 @@
-"""The explorer's data and page: what a reader's browser needs to refit the study, and what stands there without scripts.
+"""The explorer's data and page: what a reader's browser needs to refit the study, and what is there without scripts.
 
 For each sample the second moments of the stacked person vectors (`helpers.waves.Waves`), of a pattern of visits each.
 From those `book/_static/explorer/reml.js` makes any of the page's models. Rows leave the cohort only as such sums.
@@ -288,7 +288,10 @@ class Samples(SphinxDirective):
         rows = [[sample["label"], *map(str, _size(sample)), ", ".join(LABELS[name][0] for name in sample["predictors"])]
                 for sample in made["samples"].values()]  # fmt: skip
         head = ("Sample", "People", "Visits", "Predictors")
-        return [table("What can be chosen from, on the SYNTHETIC cohort", head, rows), nodes.paragraph("", left_out(made))]
+        return [
+            table("What can be chosen from, on the SYNTHETIC cohort", head, rows),
+            nodes.paragraph("", left_out(made)),
+        ]
 
 
 def _size(sample: Mapping) -> tuple[int, int]:
@@ -307,8 +310,8 @@ def left_out(made: Mapping) -> str:
         for one in made["samples"].values()
     ]
     return (
-        f"Sums over very few people would be their rows in disguise, so people with a pattern of visits that fewer than "
-        f"{made['smallest']} people share are left out: {', '.join(gone)}."
+        "Sums over very few people would be their rows in disguise, so people with a pattern of visits that fewer "
+        f"than {made['smallest']} people share are left out: {', '.join(gone)}."
     )
 
 
@@ -324,7 +327,9 @@ def prepare(app: Sphinx) -> None:
         path.write_text(script(app.env.press_explorer), encoding="utf-8")
 
 
-def add_scripts(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document) -> None:
+def add_scripts(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document
+) -> None:
     """Load scripts and style on the explorer's page alone."""
     if pagename == PAGE:
         app.add_css_file("explorer/explorer.css")

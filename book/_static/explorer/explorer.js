@@ -16,10 +16,10 @@
   const FORMS = { observed: "as observed", mean: "person’s mean", within: "departure from it", time: "× time" };
   const COVARIATES = { entry: "entry value of the outcome", others: "entry values of the other outcomes", age: "age", female: "female" };
   const CHOICES = {
-    time: { label: "Time is counted in", months: "months since discharge", centred: "months from the mean follow-up", wave: "waves", log: "log months", categorical: "categories, a wave each" },
-    centre: { label: "Zero of numerical variables", raw: "their own zero", mean: "their mean" },
-    scale: { label: "Step of numerical variables", units: "their unit", sd: "their SD" },
-    random: { label: "People differ in", intercept: "level (random intercept)", slope: "level and slope over time" },
+    time: { label: "Counted in", months: "months", centred: "months, centred", wave: "wave number", log: "log months", categorical: "a step for each wave" },
+    centre: { label: "Zero of numbers", raw: "their own zero", mean: "their mean" },
+    scale: { label: "One step of numbers", units: "their unit", sd: "one SD" },
+    random: { label: "People differ in", intercept: "level", slope: "level and slope" },
     method: { label: "Estimated by", reml: "REML", ml: "maximum likelihood" },
   };
   const PRESET_NAMES = { a: "(a) having a sponsor", b: "(b) averages over follow-up", c: "(c) change with time" };
@@ -138,7 +138,7 @@
       } else if (key in CHOICES) {
         if (text === "label" || !Object.hasOwn(CHOICES[key], text)) return null;
         spec[key] = text;
-      } else spec[key] = text;
+      } else if (key !== "data") spec[key] = text;
     }
     return { spec, other: given.get("data") !== data.digest };
   }
@@ -252,8 +252,9 @@
   const kindOf = (name) => KINDS[name.split(":")[0].replace(/_(mean|within)$/, "")] || "none";
 
   function drawForest(spec, fit, width, kept) {
-    const terms = fit.terms.filter((term) => term.name !== "Intercept"), narrow = width < 520, row = narrow ? 36 : 26;
-    const left = narrow ? 8 : Math.min(250, width * 0.4), right = width - 12, top = 26, bottom = top + row * terms.length, height = bottom + 48;
+    const terms = fit.terms.filter((term) => term.name !== "Intercept"), labels = terms.map((term) => termLabel(term.name));
+    const room = 24 + 6.6 * Math.max(0, ...labels.map((words) => words.length)), narrow = room > width * 0.5, row = (narrow ? 36 : 26) + (kept ? 6 : 0);
+    const left = narrow ? 8 : room, right = width - 12, top = 26, bottom = top + row * terms.length, height = bottom + 48;
     const before = new Map((kept ? kept.terms : []).map((term) => [term.name, term])), ghosts = terms.map((term) => before.get(term.name)).filter(Boolean);
     const every = [...terms, ...ghosts].flatMap(({ low, high }) => [low, high]), range = [Math.min(0, ...every), Math.max(0, ...every)];
     const slack = (range[1] - range[0]) * 0.04;
@@ -266,10 +267,10 @@
       figure.append(svg("line", { class: tick === 0 ? "ex-zero" : "ex-grid", x1: x(tick), x2: x(tick), y1: top, y2: bottom }), text(x(tick), bottom + 18, show(tick, marks.decimals), { "text-anchor": "middle" }));
     }
     terms.forEach((term, i) => {
-      const middle = top + row * (i + (narrow ? 0.72 : 0.5)), kind = kindOf(term.name), ghost = before.get(term.name);
-      figure.append(text(narrow ? left : left - 10, narrow ? middle - 12 : middle + 4, termLabel(term.name), { "text-anchor": narrow ? "start" : "end", class: narrow ? "ex-halo" : null }));
+      const middle = top + row * i + (narrow ? 26 : 13), kind = kindOf(term.name), ghost = before.get(term.name);
+      figure.append(text(narrow ? left : left - 10, narrow ? middle - 12 : middle + 4, labels[i], { "text-anchor": narrow ? "start" : "end", class: narrow ? "ex-halo" : null }));
       if (ghost) {
-        figure.append(svg("line", { class: "ex-ghost", x1: x(ghost.low), x2: x(ghost.high), y1: middle + 7, y2: middle + 7 }), svg("circle", { class: "ex-ghost", cx: x(ghost.estimate), cy: middle + 7, r: 3 }));
+        figure.append(svg("line", { class: "ex-ghost", x1: x(ghost.low), x2: x(ghost.high), y1: middle + 9, y2: middle + 9 }), svg("circle", { class: "ex-ghost", cx: x(ghost.estimate), cy: middle + 9, r: 3 }));
       }
       figure.append(svg("line", { class: `ex-line ex-${kind}`, x1: x(term.low), x2: x(term.high), y1: middle, y2: middle }), marker(kind, x(term.estimate), middle, true));
     });
@@ -404,16 +405,21 @@
       button.addEventListener("click", () => toClipboard(value(), copied));
       return button;
     });
-    for (const name of ["lines", "forest", "caption", "ghostnote", "coefficients", "predictions", "facts", "formula", "cite", "time"]) parts[name] = el({ caption: "figcaption", ghostnote: "figcaption", formula: "code", cite: "p", lines: "div", forest: "div", time: "p" }[name] || "div");
-    parts.summary = el("p", { class: "ex-summary" });
-    parts.spoken = el("p", { class: "ex-spoken", role: "status", "aria-live": "polite" });
+    Object.assign(parts, {
+      summary: el("p", { class: "ex-summary" }), spoken: el("p", { class: "ex-spoken", role: "status" }),
+      lines: el("div"), caption: el("figcaption"), forest: el("div"), forestcaption: el("figcaption"),
+      coefficients: el("div"), predictions: el("div"), facts: el("div", { class: "ex-facts" }),
+      formula: el("code"), cite: el("p"), speed: el("p", { class: "ex-hint" }),
+    });
     parts.figures = el("div", { class: "ex-figures" },
-      el("figure", {}, el("div", { class: "ex-choice ex-compare" }, el("label", { for: "ex-compare" }, "Trajectories of low and high"), parts.compare), parts.lines, parts.caption),
-      el("figure", {}, parts.forest, parts.ghostnote, el("div", { class: "ex-buttons" }, parts.keep)),
-      parts.coefficients, el("details", {}, el("summary", {}, "The trajectories as a table"), parts.predictions));
-    return el("div", { class: "ex-results" }, parts.summary, parts.spoken, parts.figures, parts.facts,
-      el("div", { class: "ex-share" }, el("p", { class: "ex-formula" }, parts.formula),
-        el("label", { for: "ex-link" }, "Link to this specification"), parts.link, el("div", { class: "ex-buttons" }, ...buttons, copied), parts.cite, parts.time));
+      el("figure", {}, el("div", { class: "ex-choice ex-compare" }, el("label", { for: "ex-compare" }, "Trajectories at low and high"), parts.compare), parts.lines, parts.caption),
+      el("figure", {}, parts.forest, parts.forestcaption, el("div", { class: "ex-buttons" }, parts.keep)));
+    parts.tables = el("div", { class: "ex-tables" }, parts.coefficients,
+      el("div", {}, parts.facts, parts.predictions));
+    const view = el("div", { class: "ex-view" }, parts.summary, parts.spoken, parts.figures);
+    const share = el("div", { class: "ex-share" }, el("p", { class: "ex-formula" }, parts.formula),
+      el("label", { for: "ex-link" }, "Link to this specification"), parts.link, el("div", { class: "ex-buttons" }, ...buttons, copied), parts.cite, parts.speed);
+    return [view, parts.tables, share];
   }
 
   function toClipboard(words, told) {
@@ -461,7 +467,7 @@
     const values = lines.filter((line) => line.value !== undefined).map((line) => `${line.level} is ${show(line.value)}`);
     const steps = values.length ? ` (${values.join(", ")} ${data.labels[narrow.compare.split(".")[0]].units}: one SD from the mean)` : "";
     parts.caption.textContent = `Predicted ${data.outcomes[narrow.outcome].label} with 95 % intervals${steps}; other variables stand at their means. Crosses are plain means of the visits.`;
-    parts.ghostnote.textContent = kept ? "Grey rings below a row: the result you kept." : "";
+    parts.forestcaption.textContent = `Coefficients with 95 % intervals, each for one step of its term.${kept ? " Grey rings below a row: what you kept." : ""}`;
     parts.predictions.replaceChildren(predictionTable(narrow, lines));
   }
 
@@ -469,7 +475,7 @@
     const narrow = settled(spec), fit = engine.fit(data, narrow);
     reflect(narrow);
     parts.narrow = narrow;
-    parts.figures.hidden = parts.facts.hidden = Boolean(fit.error);
+    parts.figures.hidden = parts.tables.hidden = Boolean(fit.error);
     if (fit.error) {
       parts.summary.textContent = `This specification cannot be fitted. ${fit.error}`;
       parts.formula.textContent = "";
@@ -479,14 +485,14 @@
       parts.coefficients.replaceChildren(coefficientTable(narrow, fit));
       parts.facts.replaceChildren(...facts(narrow, fit).map((line) => el("p", {}, line)));
       parts.formula.textContent = formula(narrow, fit);
-      parts.time.textContent = `Refitted in your browser in ${Math.max(1, Math.round(fit.ms))} ms.`;
+      if (changed) parts.speed.textContent = `Refitted in your browser in ${Math.max(1, Math.round(fit.ms))} ms.`;
       parts.keep.textContent = kept ? "Forget what was kept" : "Keep these to compare";
       parts.keep.setAttribute("aria-pressed", String(Boolean(kept)));
       draw();
     }
     const hash = encode(spec), link = location.href.split("#")[0] + hash;
     parts.link.value = link;
-    parts.cite.textContent = `Cite this specification: The explorer, in: The sponsor study, openly rebuilt (SYNTHETIC cohort, data ${data.digest}). ${parts.formula.textContent}; ${CHOICES.time.label.toLowerCase()} ${CHOICES.time[spec.time]}; ${CHOICES.method[spec.method]}. ${link}`;
+    parts.cite.textContent = `Cite this specification: The explorer, in: The sponsor study, openly rebuilt (SYNTHETIC cohort, data ${data.digest}). ${parts.formula.textContent}; time in ${CHOICES.time[spec.time]}; zero of numbers: ${CHOICES.centre[spec.centre]}; ${CHOICES.method[spec.method]}. ${link}`;
     if (changed) {
       parts.notice.hidden = true;
       history.replaceState(null, "", hash);
@@ -510,7 +516,7 @@
 
   window.Explorer = { current: null };
   parts.notice = el("p", { class: "ex-notice", role: "status", hidden: true });
-  const panel = el("div", { class: "ex-panel" }, el("p", { class: "ex-badge" }, "SYNTHETIC cohort: associations in simulated records, no finding about people"), parts.notice, el("div", { class: "ex-columns" }, controls(), results()));
+  const panel = el("div", { class: "ex-panel" }, el("p", { class: "ex-badge" }, "SYNTHETIC cohort: associations in simulated records, no finding about people"), parts.notice, el("div", { class: "ex-columns" }, controls(), ...results()));
   home.querySelector(".explorer-static").hidden = true;
   home.append(panel);
   open();
