@@ -118,7 +118,7 @@
 
   /* {spec, other} of a hash, other if it was made with other data; null if it is none. */
   function decode(hash) {
-    const given = new Map(hash.slice(1).split("&").map((pair) => { const at = pair.indexOf("="); return [pair.slice(0, at), pair.slice(at + 1)]; }));
+    const given = new Map(hash.slice(1).split("&").filter((pair) => !pair.startsWith("plan=")).map((pair) => { const at = pair.indexOf("="); return [pair.slice(0, at), pair.slice(at + 1)]; }));
     const spec = whole(data.presets.b), list = (text) => (text === "none" ? [] : text.replaceAll("*", ":").split("."));
     const within = (values, all) => values.every((value) => all.includes(value)) && new Set(values).size === values.length;
     if (!Object.hasOwn(data.samples, given.get("sample")) || !Object.hasOwn(data.outcomes, given.get("outcome"))) return null;
@@ -495,7 +495,8 @@
     parts.cite.textContent = `Cite this specification: The explorer, in: The sponsor study, openly rebuilt (SYNTHETIC cohort, data ${data.digest}). ${parts.formula.textContent}; time in ${CHOICES.time[spec.time]}; zero of numbers: ${CHOICES.centre[spec.centre]}; ${CHOICES.method[spec.method]}. ${link}`;
     if (changed) {
       parts.notice.hidden = true;
-      history.replaceState(null, "", hash);
+      const plan = location.hash.slice(1).split("&").filter((pair) => pair.startsWith("plan=")); // the planning panel's
+      history.replaceState(null, "", [hash, ...plan].join("&"));
       clearTimeout(spoken);
       spoken = setTimeout(() => { parts.spoken.textContent = parts.summary.textContent; }, 900);
     }
@@ -507,6 +508,7 @@
   function open() {
     const hash = location.hash;
     if (hash.length < 2 || document.getElementById(hash.slice(1))) return false;
+    if (hash.slice(1).split("&").every((pair) => pair.startsWith("plan="))) return false; // of the planning panel alone
     const found = decode(hash);
     spec = found ? whole(found.spec) : whole(data.presets.b);
     parts.notice.hidden = Boolean(found) && !found.other;
