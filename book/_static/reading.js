@@ -43,6 +43,14 @@
     apply(remembered());
   }
 
+  // What was folded while the theme looked for boxes that scroll: the keyboard must reach it once it is open.
+  const reach = (fold) => {
+    for (const box of fold.querySelectorAll("pre, .output, .math")) {
+      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    }
+  };
+  for (const fold of document.querySelectorAll(".bd-article details")) fold.addEventListener("toggle", () => reach(fold));
+
   // --- a number's cell opens: its code, and its record with the number's row marked ---
   const reveal = () => {
     const id = decodeURIComponent(location.hash.slice(1));
@@ -70,18 +78,25 @@
     shown = null;
   };
 
+  // Under the link, or above it if there is no room below; within the screen.
+  const place = () => {
+    if (!shown) return;
+    const [link, gloss] = shown;
+    const at = link.getClientRects()[0];
+    const box = gloss.getBoundingClientRect();
+    const below = at.bottom + 6 + box.height < innerHeight;
+    gloss.style.left = `${Math.max(8, Math.min(at.left, document.documentElement.clientWidth - box.width - 8))}px`;
+    gloss.style.top = `${below ? at.bottom + 6 : Math.max(8, at.top - 6 - box.height)}px`;
+  };
+
   const show = (link) => {
     const gloss = document.getElementById(link.getAttribute("aria-describedby"));
     clearTimeout(leaving);
     if (!gloss || (shown && shown[0] === link)) return;
     hide();
     gloss.hidden = false;
-    const at = link.getClientRects()[0];
-    const box = gloss.getBoundingClientRect();
-    const below = at.bottom + 6 + box.height < innerHeight;
-    gloss.style.left = `${Math.max(8, Math.min(at.left, document.documentElement.clientWidth - box.width - 8))}px`;
-    gloss.style.top = `${below ? at.bottom + 6 : Math.max(8, at.top - 6 - box.height)}px`;
     shown = [link, gloss];
+    place();
   };
 
   const leave = () => {
@@ -108,7 +123,7 @@
   }
   document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
   document.addEventListener("pointerdown", (event) => shown && !event.target.closest("[aria-describedby], .press-gloss") && hide());
-  window.addEventListener("scroll", hide, { passive: true });
+  window.addEventListener("scroll", place, { passive: true });
 
   // --- paper is light ---
   let theme = null;

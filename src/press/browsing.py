@@ -42,6 +42,6 @@ def _files(path: Path) -> list[Path]:
 
 
 def run(root: Path, arguments: list[str]) -> int:
-    """The tests under `tests/site`, file by file side by side; pytest's exit code."""
-    workers = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
+    """The tests under `tests/site`, side by side as `tests/site/conftest.py` groups them; pytest's exit code."""
+    workers = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadgroup"]
     return subprocess.call([sys.executable, "-m", "pytest", *workers, *arguments, "tests/site"], cwd=root)

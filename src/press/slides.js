@@ -22,6 +22,7 @@
   Reveal.on("ready", function (event) { fit(event.currentSlide); });
   Reveal.on("slidechanged", function (event) { fit(event.currentSlide); });
   Reveal.initialize({
-    width: 1280, height: HEIGHT, margin: 0, center: false, hash: true, transition: "none", backgroundTransition: "none"
+    width: 1280, height: HEIGHT, margin: 0, center: false, hash: true, transition: "none", backgroundTransition: "none",
+    scrollActivationWidth: null  // slides on a phone too: the page that reveal.js scrolls there is not for keyboards
   });
 })();

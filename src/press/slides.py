@@ -4,6 +4,8 @@ A Markdown cell becomes a slide; a code cell becomes a slide of what it shows, a
 under the heading of the slide before it. reveal.js comes from the package sphinx-revealjs, formulas are MathML.
 """
 
+import base64
+import hashlib
 import html
 import importlib.util
 import re
@@ -70,11 +72,24 @@ def write_slides(root: Path, notebooks: dict[str, NotebookNode], book: Book, out
             deck = DECK.format(part=part, title=title, maths=STYLESHEET, slides="\n".join([first, *slides]))
             out.mkdir(parents=True, exist_ok=True)
             path = out / f"{folder}.html"
-            path.write_text(deck, encoding="utf-8")
+            path.write_text(_figures(deck, out), encoding="utf-8")
             written.append(path)
     if written:
         _furnish(out / "reveal")
     return written
+
+
+def _figures(deck: str, out: Path) -> str:
+    """`deck` with its figures in files beside it, a quarter smaller than within it."""
+
+    def file(match: re.Match) -> str:
+        png = base64.b64decode(match[1])
+        path = out / "figures" / f"{hashlib.sha256(png).hexdigest()[:16]}.png"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(png)
+        return f'src="figures/{path.name}"'
+
+    return re.sub(r'src="data:image/png;base64,([^"]+)"', file, deck)
 
 
 def tagged(nb: NotebookNode) -> bool:

@@ -15,6 +15,17 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from press import BookError, chromium
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of a file run one after the other, since they share what they open or make; those of axe share nothing.
+
+    They come last, so that no process is left alone with a long file.
+    """
+    for item in items:
+        if item.path.name != "test_axe.py":
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items.sort(key=lambda item: item.path.name == "test_axe.py")
+
+
 @pytest.fixture(scope="session")
 def site() -> Path:
     """The folder of the built site."""

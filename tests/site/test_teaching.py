@@ -1,36 +1,19 @@
-"""What teachers and students are given: lessons, exercises, editions, kits and slides, as the site offers them."""
+"""What teachers and students are given: lessons, exercises and editions, as the site offers them."""
 
 import json
-import os
 import re
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
 import nbformat
 import pytest
 import yaml
 from altered import altered, answers, probed, solutions, wrong
-from built import ROOT, SITE
+from built import ROOT
+from taught import CHAPTERS, KINDS, each_chapter, named
 
-from press.chapters import Chapter, computed, parts, read
-from press.markdown import Block, raw, said
+from press.chapters import Chapter, computed, read
+from press.markdown import raw
 from press.run import environment, execute
-
-TEACHING = ("Measures", "Models", "Results")
-KINDS = {"Predict", "Change", "Interpret"}
-CHAPTERS = [chapter for chapter in computed(ROOT) if any(chapter.name in parts(ROOT)[part] for part in TEACHING)]
-NAMES = [chapter.name.removeprefix("book/") for chapter in CHAPTERS]
-DECKS = [parts(ROOT)[part][0].split("/")[1] for part in TEACHING]
-CHEAP = {"measures": "participation", "models": "time", "results": "trajectories"}  # run whole, away from here
-
-each_chapter = pytest.mark.parametrize("chapter", CHAPTERS, ids=NAMES)
-
-
-def named(chapter: Chapter, name: str) -> list[Block]:
-    return [block for block in said(read(chapter)) if block.name == name]
-
 
 # --- lessons and exercises -------------------------------------------------------------------------------------------
 
@@ -167,92 +150,6 @@ def test_the_students_notebook_lacks_what_the_teachers_has(chapter: Chapter, sit
         assert ("Notes for the teacher" in "\n".join(cell.source for cell in nb.cells)) == (kind == "teacher")
     assert not answered & set(code["student"]) and answered <= set(code["teacher"])
     assert code["student"].count("# Your answer\n") == len(places) and "# Your answer\n" not in code["teacher"]
-
-
-@each_chapter
-def test_a_kit_holds_all_that_its_notebook_needs(chapter: Chapter, site: Path) -> None:
-    name = chapter.name.rpartition("/")[2]
-    path = site / "kits" / f"{name}.zip"
-    assert path.stat().st_size < 1_000_000
-    with zipfile.ZipFile(path) as kit:
-        held = {entry.removeprefix(f"{name}/") for entry in kit.namelist()}
-        readme = kit.read(f"{name}/README.txt").decode()
-    assert {f"{name}.ipynb", f"teacher/{name}.ipynb", "data/datapackage.json", "requirements.txt"} <= held
-    assert {"LICENSE", "LICENSE-TEXT"} <= held and any(entry.endswith(".whl") for entry in held)
-    assert len(re.findall(r"^    \S", readme, re.MULTILINE)) == 2
-
-
-@pytest.fixture(scope="module")
-def kits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
-    """A folder of unpacked kits outside the repository, with a new environment that holds what they ask for."""
-    folder = tmp_path_factory.mktemp("kits")
-    assert not folder.is_relative_to(ROOT)
-    for path in (SITE / "kits").glob("*.zip"):
-        zipfile.ZipFile(path).extractall(folder)
-    kept = ("PYTHON", "HELPERS", "IPYTHON", "JUPYTER", "VIRTUAL_ENV", "PYTEST", "MPL")
-    outside = {name: value for name, value in os.environ.items() if not name.startswith(kept)}
-    subprocess.run([sys.executable, "-m", "venv", folder / "env"], check=True)
-    scripts = folder / "env" / ("Scripts" if os.name == "nt" else "bin")
-    install = [scripts / "python", "-m", "pip", "install", "--quiet", "-r", "requirements.txt"]
-    subprocess.run(install, cwd=folder / CHEAP["results"], env=outside, check=True)
-    return folder, outside | {"PATH": f"{scripts}{os.pathsep}{outside['PATH']}"}
-
-
-@pytest.mark.parametrize("edition", ["", "teacher/"], ids=["student", "teacher"])
-@pytest.mark.parametrize("name", CHEAP.values())
-def test_a_kit_runs_in_a_clean_environment_outside_the_repository(kits, name: str, edition: str) -> None:
-    folder, outside = kits
-    command = ["jupyter", "execute", "--inplace", f"{edition}{name}.ipynb"]
-    done = subprocess.run(command, cwd=folder / name, env=outside, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
-    nb = nbformat.read(folder / name / f"{edition}{name}.ipynb", as_version=4)
-    assert all(cell.execution_count for cell in nb.cells if cell.cell_type == "code" and cell.source.strip("# \n"))
-    where = [str(folder / "env"), "-c", "import helpers; print(helpers.__file__)"]
-    found = subprocess.run(["python", *where[1:]], env=outside, cwd=folder, capture_output=True, text=True, check=True)
-    assert where[0] in found.stdout, "the helpers came from elsewhere"
-
-
-# --- slides ----------------------------------------------------------------------------------------------------------
-
-FITS = """() => {
-    const slide = Reveal.getCurrentSlide();
-    const inside = [...slide.querySelectorAll("*")].map(part => part.getBoundingClientRect());
-    const words = slide.innerText.replace(/\\s+/g, " ").trim();
-    return {right: Math.max(...inside.map(box => box.right)), bottom: Math.max(...inside.map(box => box.bottom)),
-            top: Math.min(...inside.map(box => box.top)), size: parseFloat(getComputedStyle(slide).fontSize),
-            words, images: [...slide.querySelectorAll("img")].map(image => image.alt)};
-}"""
-
-
-@pytest.mark.parametrize("part", DECKS)
-def test_each_slide_fits_and_is_reached_by_the_keyboard(open_page, part: str) -> None:
-    deck = open_page(f"slides/{part}.html", width=1280, height=720)
-    deck.wait_for_function("Reveal.isReady()")
-    shown = []
-    for _ in range(deck.evaluate("Reveal.getTotalSlides()")):
-        slide = deck.evaluate(FITS)
-        shown.append(slide["words"])
-        assert slide["top"] >= 0 and slide["bottom"] <= 720 and slide["right"] <= 1280, slide["words"]
-        assert slide["size"] >= 18, f"its letters are too small: {slide['words']}"
-        assert all(slide["images"]), f"a figure without alt text: {slide['words']}"
-        assert raw(slide["words"]) == []
-        deck.keyboard.press("ArrowRight")
-    assert "SYNTHETIC data." in shown[0] and "CC BY 4.0" in shown[0]
-    assert deck.evaluate("Reveal.isLastSlide()")
-
-
-@pytest.mark.parametrize("part", DECKS)
-def test_a_deck_has_every_tagged_cell_of_its_part(site: Path, part: str) -> None:
-    cells = [cell for chapter in computed(ROOT) if f"/{part}/" in chapter.name for cell in read(chapter).cells]
-    tagged = [cell for cell in cells if "slide" in cell.metadata.get("tags", [])]
-    chapters = {chapter.name for chapter in CHAPTERS if f"/{part}/" in chapter.name}
-    deck = (site / "slides" / f"{part}.html").read_text(encoding="utf-8")
-    assert deck.count("<section>") == 1 + len(chapters) + len(tagged)
-
-
-@each_chapter
-def test_a_chapter_has_six_to_twelve_slides(chapter: Chapter) -> None:
-    assert 6 <= sum("slide" in cell.metadata.get("tags", []) for cell in read(chapter).cells) <= 12
 
 
 # --- plans -----------------------------------------------------------------------------------------------------------

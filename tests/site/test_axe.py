@@ -1,0 +1,53 @@
+"""Accessibility: axe-core by default rules, none excluded, on every page: light and dark, on a phone and a desk."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from built import built_pages
+
+MODES = [(scheme, width) for scheme in ("light", "dark") for width in (375, 1280)]
+ADVICE = "Mend it where it is written; what a program wrote, in src/press/tidy.py, with the thread where it is known."
+
+# On the wide screen all that opens is open, so that what a reader unfolds is seen too; the phone shows it as it comes.
+OPEN = """() => {
+    for (const fold of document.querySelectorAll("details")) fold.open = true;
+    for (const hidden of document.querySelectorAll(".toggle-hidden")) hidden.querySelector(".toggle-button")?.click();
+}"""
+
+
+def violations(page) -> list[str]:
+    """What axe finds wrong with the page as it stands: each rule, and the first elements that break it."""
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [
+        f"{rule['id']}: {rule['help']}, {len(rule['nodes'])} times ({rule['helpUrl']})\n"
+        + "\n".join(
+            f"    {' '.join(map(str, node['target']))}\n      {node['html'][:200]}" for node in rule["nodes"][:5]
+        )
+        for rule in found
+    ]
+
+
+def complain(where: str, found: list[str]) -> None:
+    if found:
+        pytest.fail(f"{where}\n" + "\n".join(f"  {each}" for each in found) + f"\n{ADVICE}", pytrace=False)
+
+
+@pytest.mark.parametrize(("scheme", "width"), MODES)
+@pytest.mark.parametrize("name", [name for name in built_pages() if name != "index.html"])  # which leads on at once
+def test_a_page_has_no_violation(open_page, name, scheme, width):
+    page = open_page(name, scheme=scheme, width=width)
+    assert page.evaluate("document.documentElement.dataset.theme") == scheme
+    if width == 1280:
+        page.evaluate(OPEN)
+        page.wait_for_timeout(50)  # boxes that were folded become reachable with the keyboard
+    complain(f"{name}, {scheme}, {width} px wide:", violations(page))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_opens_above_a_page_has_no_violation(open_page, scheme):
+    page = open_page("book/background/question.html", scheme=scheme, width=375)
+    page.locator("button.primary-toggle").click()
+    complain(f"the side bar, {scheme}:", violations(page))
+    page.keyboard.press("Escape")
+    page.locator(".article-header-buttons .search-button__button").click()
+    page.locator("#pst-search-dialog input").fill("alliance")
+    complain(f"the search field, {scheme}:", violations(page))

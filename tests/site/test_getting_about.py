@@ -1,0 +1,102 @@
+"""Getting about: the search from a folder of files, the choice of light or dark, the keyboard."""
+
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+PAGE = "book/background/question.html"
+NEXT = "book/background/study.html"
+
+# What marks the element that has the focus: an outline, a shadow, a border or a colour that it otherwise has not.
+FOCUS = """() => {
+    const node = document.activeElement;
+    if (!node || node === document.body) return null;
+    const look = () => { const s = getComputedStyle(node);
+        return [s.outlineStyle !== "none" && s.outlineWidth !== "0px" ? s.outline : "", s.boxShadow,
+                s.borderColor, s.backgroundColor, s.textDecorationLine].join("|"); };
+    const box = node.getBoundingClientRect();
+    const focused = look();
+    node.blur();
+    const plain = look();
+    node.focus({focusVisible: true});
+    const name = node.getAttribute("aria-label") || node.innerText?.trim() || node.outerHTML.slice(0, 80);
+    return {name, marked: focused !== plain, area: box.width * box.height};
+}"""
+
+
+def test_the_search_finds_a_page_from_a_folder_of_files(open_page):
+    page = open_page("search.html")
+    page.goto(f"{page.url}?q=alliance")
+    results = page.locator("#search-results li a")
+    results.first.wait_for(timeout=10_000)
+    found = [
+        unquote(urlsplit(link).path).split("/html/")[-1] for link in results.evaluate_all("a => a.map(a => a.href)")
+    ]
+    assert "book/measures/sponsor.html" in found
+
+
+def test_the_search_field_of_a_page_leads_to_what_it_finds(open_page, site):
+    page = open_page(PAGE)
+    page.keyboard.press("Control+k")
+    page.locator("#pst-search-dialog input").fill("glossary")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search.html?q=glossary*")
+    page.locator("#search-results li a").first.wait_for(timeout=10_000)
+    page.locator("#search-results li a", has_text="Glossary").first.click()
+    page.wait_for_url("**/book/appendix/glossary.html*")
+
+
+def test_a_search_for_nothing_that_is_there_says_so(open_page):
+    page = open_page("search.html")
+    page.goto(f"{page.url}?q=xylophone")
+    page.get_by_text("did not match any documents").wait_for(timeout=10_000)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_reader_who_chose_nothing_sees_what_the_machine_is_set_to(open_page, scheme):
+    assert open_page(PAGE, scheme=scheme).evaluate("document.documentElement.dataset.theme") == scheme
+
+
+def test_the_choice_of_light_or_dark_is_kept_from_page_to_page(open_page, site):
+    page = open_page(PAGE, scheme="light")
+    theme = "document.documentElement.dataset.theme"
+    background = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(background)
+    for _ in range(3):  # light, dark and the machine's own take turns
+        if page.evaluate(theme) == "dark":
+            break
+        page.locator(".theme-switch-button").click()
+    assert page.evaluate(theme) == "dark"
+    page.goto((site / NEXT).as_uri())
+    assert page.evaluate(theme) == "dark"
+    assert page.evaluate(background) != light
+
+
+def test_the_first_tab_is_the_way_past_the_side_bar(open_page):
+    page = open_page(PAGE)
+    page.keyboard.press("Tab")
+    skip = page.locator("#pst-skip-link a")
+    assert page.evaluate("document.activeElement.closest('#pst-skip-link') !== null")
+    box = skip.bounding_box()
+    assert box["y"] >= 0
+    assert box["height"] > 0
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#main-content")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('main') !== null")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_whatever_the_keyboard_reaches_is_marked(open_page, scheme):
+    page = open_page(PAGE, scheme=scheme)
+    unmarked, names = [], []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        at = page.evaluate(FOCUS)
+        if at is None:
+            break
+        names.append(at["name"])
+        if not at["marked"] or at["area"] < 1:
+            unmarked.append(at["name"])
+    assert len(names) > 20
+    assert unmarked == []

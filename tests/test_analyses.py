@@ -1,0 +1,152 @@
+"""The power surface: it is that of today's code, one run a plan serves every effect, and a cell can be found again."""
+
+import csv
+import json
+import subprocess
+import sys
+from itertools import product
+from math import sqrt
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from helpers import design, study
+from press import BookError
+from press.powersurface import static, surface
+
+ROOT = Path(__file__).parents[1]
+ANALYSES = ROOT / "analyses"
+sys.path.insert(0, str(ANALYSES))
+
+import power_surface  # noqa: E402
+
+RECORD = json.loads((ANALYSES / "power_surface.json").read_text(encoding="utf-8"))
+ROWS = list(csv.DictReader((ANALYSES / "power_surface.csv").open(encoding="utf-8")))
+
+
+def row(outcome: str, term: str, waves: str, kept: float, persons: int) -> dict[str, str]:
+    wanted = [outcome, waves, kept, persons, term]
+    [found] = [r for r in ROWS if [r["outcome"], r["waves"], float(r["kept"]), int(r["persons"]), r["term"]] == wanted]
+    return found
+
+
+def test_the_committed_surface_was_computed_by_the_code_that_is_here():
+    now = power_surface.inputs()
+    changed = sorted(name for name in now | RECORD["inputs"] if now.get(name) != RECORD["inputs"].get(name))
+    assert not changed, f"the power surface is out of date, for these changed: {', '.join(changed)}. Run: make analyses"
+    assert RECORD["result"] == power_surface.digest(ANALYSES / "power_surface.csv"), (
+        "the table was edited: make analyses"
+    )
+
+
+def test_its_sources_are_the_modules_that_it_loads():
+    code = f"import sys; sys.path.insert(0, {str(ANALYSES)!r}); import power_surface; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    named = {Path(name).stem for name in power_surface.inputs() if name.startswith("src/")}
+    assert named == {name.removeprefix("helpers.") for name in loaded if name.startswith("helpers.")}
+
+
+def test_every_plan_has_a_row_for_each_claim_about_its_outcome():
+    plans = list(product(study.CLAIMS, power_surface.WAVES, power_surface.KEPT, power_surface.PERSONS))
+    expected = {(c.outcome, c.term, waves, f"{kept}", f"{n}") for c, waves, kept, n in plans}
+    names = ("outcome", "term", "waves", "kept", "persons")
+    assert {tuple(r[name] for name in names) for r in ROWS} == expected
+    assert len(ROWS) == len(expected)
+    assert 0.5 / sqrt(RECORD["replicates"]) <= 0.01, "the Monte Carlo error of a power"
+
+
+@pytest.mark.parametrize(("outcome", "waves", "persons"), [("pda", "3 6 12", 302), ("attendance", "6 12", 40)])
+def test_another_effect_moves_the_estimates_and_nothing_else(outcome, waves, persons):
+    none = power_surface.plan_of(outcome, waves, 0.0, persons)
+    one = none.set("contact", 2.5).set("alliance:time", -0.7)
+    before, after = (design.replicate(plan, 60, 3) for plan in (none, one))
+    for term, effect in (("contact", 2.5), ("alliance:time", -0.7), ("alliance", 0.0)):
+        moved = power_surface.moved(before[before["term"] == term], effect)
+        again = after[after["term"] == term]
+        for name in ("estimate", "std_error", "df", "conf_low", "conf_high", "truth"):
+            size = moved["std_error"] if name in ("estimate", "conf_low", "conf_high") else moved[name].abs() + 1e-300
+            assert ((moved[name] - again[name]).abs() / size)[~moved["failed"]].max() < 1e-5, name
+        for name in ("significant", "failed", "singular"):
+            assert (moved[name] == again[name])[~moved["failed"]].all(), name
+        assert (moved["failed"] == again["failed"]).all()
+
+
+def test_a_cell_is_found_again_with_other_draws_and_the_effect_in_the_plan():
+    cell, effect = row("pda", "alliance:time", "3 6 12", 0.0, 302), 0.4
+    plan = power_surface.plan_of("pda", "3 6 12", 0.0, 302)
+    plan = plan.set("alliance:time", effect * RECORD["units"]["pda alliance:time"])
+    found = design.summarise(design.replicate(plan, 250, power_surface.SEED + 1)).loc["alliance:time"]
+    for name in ("power", "coverage"):
+        held = float(cell["power_0.4" if name == "power" else name])
+        error = sqrt(held * (1 - held) * (1 / 250 + 1 / RECORD["replicates"]))
+        assert found[name] == pytest.approx(held, abs=3 * error)
+    one = RECORD["units"]["pda alliance:time"]
+    assert found["std_error"] / one == pytest.approx(float(cell["std_error"]), abs=3 * found["std_error_mcse"] / one)
+    assert found["bias"] / one == pytest.approx(float(cell["bias"]), abs=3 * found["bias_mcse"] / one)
+    held, error = float(cell["type_m_0.4"]), float(found["type_m_mcse"])
+    assert found["type_m"] == pytest.approx(held, abs=3 * error)
+
+
+def test_a_run_that_is_stopped_leaves_the_committed_files_and_goes_on(monkeypatch, tmp_path, capsys):
+    plans = [("pda", "3 6 12", 0.0, n) for n in (50, 60, 70)]
+    asked = []
+
+    def rows_of(outcome, waves, kept, persons, replicates):
+        asked.append(persons)
+        if asked == [50, 60]:
+            raise KeyboardInterrupt
+        return [{"outcome": outcome, "persons": persons}]
+
+    for name, value in {"BUILD": tmp_path, "CSV": tmp_path / "t.csv", "RECORD": tmp_path / "t.json"}.items():
+        monkeypatch.setattr(power_surface, name, value)
+    monkeypatch.setattr(power_surface, "plans", lambda: plans)
+    monkeypatch.setattr(power_surface, "rows_of", rows_of)
+    monkeypatch.setattr(sys, "argv", ["power_surface.py"])
+    (tmp_path / "t.csv").write_text("as it was")
+    assert power_surface.main() == 130
+    assert (tmp_path / "t.csv").read_text() == "as it was"
+    assert power_surface.main() == 0
+    assert asked == [50, 60, 60, 70], "the plan that had ended is not computed again"
+    assert (tmp_path / "t.csv").read_text() == "outcome,persons\npda,50\npda,60\npda,70\n"
+    assert json.loads((tmp_path / "t.json").read_text())["result"] == power_surface.digest(tmp_path / "t.csv")
+    capsys.readouterr()
+
+
+# --- what the site makes of it ---
+
+
+def test_the_panel_gets_the_table_s_figures_and_no_others():
+    found = surface(ANALYSES)
+    assert sum(len(curve["power"]) for curve in found["curves"].values()) == len(ROWS)
+    cell = row("pda", "alliance:time", "3 6 9 12", 0.5, 145)
+    curve = found["curves"]["pda alliance:time|3 6 9 12|0.5"]
+    at = found["persons"].index(145)
+    for name in ("failed", "coverage", "width", "std_error", "std_error_mcse", "bias", "bias_mcse"):
+        assert curve[name][at] == float(cell[name])
+    assert curve["power"][at][found["effects"].index(0.35)] == float(cell["power_0.35"])
+    assert curve["type_m"][at][0] is None, "no effect has no size to exaggerate"
+
+
+def test_the_static_table_has_the_study_s_own_plan():
+    cells = [
+        [entry.astext() for entry in r.children] for r in static(surface(ANALYSES)).findall() if r.tagname == "row"
+    ]
+    [shown] = [cell for cell in cells if cell[0] == "PDA: alliance × time"]
+    own = row("pda", "alliance:time", "3 6 12", 0.0, 302)
+    assert shown[1:] == [f"{float(own[f'power_{effect}']):.2f}" for effect in (0.1, 0.2, 0.3, 0.4, 0.5)]
+    assert len(cells) == 1 + len(study.CLAIMS)
+
+
+def test_a_surface_that_is_missing_or_not_whole_is_refused(tmp_path):
+    with pytest.raises(BookError, match="make analyses"):
+        surface(tmp_path)
+    lines = (ANALYSES / "power_surface.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (tmp_path / "power_surface.csv").write_text("".join(lines[:-1]), encoding="utf-8")
+    (tmp_path / "power_surface.json").write_text(json.dumps(RECORD), encoding="utf-8")
+    with pytest.raises(BookError, match="not whole"):
+        surface(tmp_path)
+
+
+def test_a_larger_study_is_more_precise_all_over_the_surface():
+    assert all(np.all(np.diff(curve["std_error"]) < 0) for curve in surface(ANALYSES)["curves"].values())
