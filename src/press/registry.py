@@ -19,7 +19,6 @@ from docutils import nodes
 from nbformat import NotebookNode, v4
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
-from sphinx.builders.html import StandaloneHTMLBuilder
 from sphinx.util.docutils import SphinxDirective
 from sphinx.writers.html5 import HTML5Translator
 
@@ -274,7 +273,7 @@ def _staged(source: Path, pages: set[str], order: list[str]) -> dict[str, Notebo
 def write_files(app: Sphinx, failure: Exception | None) -> None:
     """CSV, JSON and the script beside the page."""
     env = app.env
-    if failure or not isinstance(app.builder, StandaloneHTMLBuilder) or PAGE not in env.found_docs:
+    if failure or app.builder.name != "html" or PAGE not in env.found_docs:
         return
     titles = {page: env.titles[page].astext() for page in {row.page for row in env.press_rows}}
     folder = Path(app.outdir) / PurePosixPath(PAGE).parent
