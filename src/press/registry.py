@@ -196,10 +196,8 @@ def _anchor(page: str) -> str:
 
 
 def visit_registry(self: HTML5Translator, node: registry) -> None:
-    """Links that work without scripts, and the scripts; nothing but the sentence where there are no files beside."""
-    if self.builder.name != "html":
-        self.body.append("<p>The table is on the site, with its files.</p>")
-        raise nodes.SkipNode
+    """Links that work without scripts, and the scripts."""
+    _only_on_the_site(self)
     static = self.builder.get_relative_uri(self.builder.current_docname, "_static/x").rpartition("/")[0]
     pages = dict.fromkeys(f"{TABLES}-{_part(row.page)}" for row in self.builder.env.press_rows)
     tables = ", ".join(
@@ -215,8 +213,16 @@ def visit_registry(self: HTML5Translator, node: registry) -> None:
     raise nodes.SkipNode
 
 
+def _only_on_the_site(self: HTML5Translator) -> None:
+    """Where there is no page beside another, as in the PDF, a sentence stands for a table of links."""
+    if self.builder.name != "html":
+        self.body.append("<p>The table is on the site, where each number links to its cell.</p>")
+        raise nodes.SkipNode
+
+
 def visit_part_table(self: HTML5Translator, node: part_table) -> None:
     """One table a chapter, a heading row a cell that links to it, a row a number."""
+    _only_on_the_site(self)
     env, start = self.builder.env, self.builder.current_docname
     chosen = [row for row in env.press_rows if _part(row.page) == node["part"]]
     for page, its in groupby(chosen, key=lambda row: row.page):
@@ -244,7 +250,7 @@ def _standings(its: Iterable[Row]) -> str:
 
 
 def _cell_rows(cell: int, address: str, its: list[Row]) -> str:
-    target = f"{address.rpartition('#')[0] if '#' in address else address}#num-{escape(its[0].key)}"
+    target = f"{address}#num-{escape(its[0].key)}"
     head = f'<tr class="ledger-cell"><th colspan="4" scope="rowgroup"><a href="{target}">cell {cell}</a></th></tr>\n'
     return head + "".join(
         f'<tr><th scope="row">{escape(row.key)}</th><td>{escape(f"{row.text} {row.unit}".strip())}</td>'
