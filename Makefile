@@ -9,6 +9,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 export RUFF_CACHE_DIR := _build/ruff
 
 .DEFAULT_GOAL := help
+.PHONY: pdf
 .PHONY: help install book test test-site update verify pair format lint reference bench analyses lock clean
 .PHONY: help install book test test-site update verify student teacher kits slides pair format lint reference bench lock clean
 
@@ -22,6 +23,9 @@ install: ## create .venv and install the locked packages, if they changed
 
 book: install ## run what changed and build the site into _build/html (FRESH=1 reruns every chapter)
 	@$(PRESS) book $(if $(FRESH),--fresh)
+
+pdf: install ## print the whole book to _build/pdf/book.pdf, with bookmarks (needs Chromium: sudo apt install chromium)
+	@$(PRESS) pdf
 
 test: install ## unit tests, notebooks against their stored outputs, pairs, book-level tests (ARGS="-k name")
 	@$(PRESS) test $(ARGS)

@@ -53,7 +53,8 @@
 
   // --- a number's cell opens: its code, and its record with the number's row marked ---
   const reveal = () => {
-    const id = decodeURIComponent(location.hash.slice(1));
+    let id;
+    try { id = decodeURIComponent(location.hash.slice(1)); } catch { return; } // an address that is no address
     const cell = id && document.getElementById(id)?.closest(".cell");
     if (!cell) return;
     for (const fold of cell.querySelectorAll("details")) fold.open = true;

@@ -11,8 +11,6 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
-INDEX = "num-numbers.n"  # the table of all numbers is itself the list of their cells
-
 
 class Fold(nodes.General, nodes.Element):
     """Part of a cell that opens when asked; `summary` says what it holds."""
@@ -78,7 +76,7 @@ def add_margins(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         return
     quoting: dict[nodes.Element, list[nodes.reference]] = {}
     for shown in doctree.findall(lambda node: isinstance(node, nodes.inline) and "press-num" in node["classes"]):
-        if isinstance(shown.parent, nodes.reference) and not _within_index(shown):
+        if isinstance(shown.parent, nodes.reference):
             quoting.setdefault(_block(shown), []).append(shown.parent)
     for block, references in quoting.items():
         links = dict.fromkeys(_cell_link(app, docname, reference) for reference in references)
@@ -96,10 +94,6 @@ def note_first(app: Sphinx) -> None:
     app.env.press_first = {}
     for key, entry in app.env.press_results.items():
         app.env.press_first.setdefault((entry["page"], entry["cell"]), key)
-
-
-def _within_index(node: nodes.Node) -> bool:
-    return any(INDEX in above.get("ids", ()) and isinstance(above, nodes.container) for above in _above(node))
 
 
 def _above(node: nodes.Node) -> Iterator[nodes.Element]:

@@ -1,14 +1,16 @@
 """The whole book as one PDF: Sphinx writes it as a single page, Chromium prints that page with bookmarks and tags.
 
 Solutions of exercises and notes for teachers are left out: a PDF cannot fold them away. The site and the editions
-have them. The table of all numbers is left out too, since it is there to follow its links to the cells.
+have them. The tables of all numbers are left out too, since they are there to follow their links to the cells.
 """
 
+import html
 import os
 import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from nbformat import NotebookNode
@@ -16,17 +18,25 @@ from nbformat import NotebookNode
 from press import BookError, chromium
 from press.build import _sphinx, stage
 from press.chapters import pages, read_yaml
+from press.registry import TABLES
 
 MISSING = (
     "The PDF is printed by Chromium, which is not here.\n"
     "  Debian and Ubuntu: sudo apt install chromium. Elsewhere: any Chrome, or its path in CHROMIUM."
 )
 TIMEOUT = 300  # seconds for the printing
+LEFT_OUT = (
+    r"<script\b.*?</script>",
+    r"</?noscript>",  # what it holds is for those without scripts: paper has none
+    r'<a class="headerlink".*?</a>',
+    r'<div role="tooltip".*?</div>',
+    rf'<span id="document-{TABLES}-\w+"></span><section.*?</section>',
+)
 STYLE = """<style>
   @page { @bottom-center { content: counter(page); font-size: 9pt; } }
   h1.press-part, span[id^="document-"] + section { break-before: page; }
   h1.press-part + span[id^="document-"] + section { break-before: avoid; }
-  .solution, .admonition.teacher, #num-numbers\\.n { display: none !important; }
+  .solution, .admonition.teacher { display: none !important; }
 </style>
 """
 
@@ -48,27 +58,33 @@ def pdf(root: Path, notebooks: dict[str, NotebookNode], json_text: str) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     _sphinx(root, source, single, results, builder="singlehtml")
-    captions = [part.get("caption", "") for part in read_yaml(root / "_toc.yml").get("parts", [])]
     written = (single / f"{pages(root)[0]}.html").read_text(encoding="utf-8")
     page = single / "print.html"  # its addresses begin here, wherever Sphinx puts the page itself
-    page.write_text(bare(written, captions), encoding="utf-8")
+    page.write_text(bare(written, begins(root)), encoding="utf-8")
     _print(command, page, made)
     return made
 
 
-def bare(page: str, captions: list[str]) -> str:
-    """The book's text alone: no navigation, no scripts, light, with a heading where each part begins.
+def begins(root: Path) -> dict[str, str]:
+    """The caption of each part of the table of contents, by the page that the part begins with."""
+    parts = read_yaml(root / "_toc.yml").get("parts", [])
+    first = [str(part["chapters"][0]["file"]).removesuffix(".ipynb").removesuffix(".md") for part in parts]
+    return {page: part.get("caption", "") for page, part in zip(first, parts, strict=True)}
+
+
+def bare(page: str, parts: Mapping[str, str]) -> str:
+    """The book's text alone: no navigation, no scripts, light, with a heading where each of `parts` begins.
 
     Hidden headings and the signs of headings' links would otherwise stand among the bookmarks.
     """
     head = re.sub(r"<script\b.*?</script>", "", page[: page.index("<body")], flags=re.DOTALL)
     head = head.replace('data-theme="auto"', 'data-theme="light"').replace("</head>", f"{STYLE}</head>")
     text = re.search(r'<article class="bd-article">(.*)</article>', page, re.DOTALL)[1]
-    text = re.sub(r'<a class="headerlink".*?</a>|<div role="tooltip".*?</div>|</?noscript>', "", text, flags=re.DOTALL)
-    text = re.sub(r"<script\b.*?</script>", "", text, flags=re.DOTALL)
-    names = iter(captions)
-    wrapper = '<div class="toctree-wrapper compound">'
-    text = re.sub(wrapper, lambda found: f'{found[0]}<h1 class="press-part">{next(names, "")}</h1>', text)
+    for left_out in LEFT_OUT:
+        text = re.sub(left_out, "", text, flags=re.DOTALL)
+    for first, caption in parts.items():
+        start = f'<span id="document-{first}"></span>'
+        text = text.replace(start, f'<h1 class="press-part">{html.escape(caption)}</h1>{start}')
     return f'{head}<body><main><article class="bd-article">{text}</article></main></body></html>\n'
 
 

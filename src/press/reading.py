@@ -186,7 +186,14 @@ def _entry(app: Sphinx, docname: str, page: str) -> nodes.list_item:
     link = make_refnode(app.builder, docname, page, "", nodes.Text(title))
     count = nodes.inline("", spoken(app.env.press_minutes.get(page, 0)), classes=["press-minutes"])
     head = nodes.paragraph("", "", link, nodes.Text(" "), count)
-    return nodes.list_item("", head, nodes.paragraph(text=app.env.press_summaries.get(page, "")))
+    entry = nodes.list_item("", head, nodes.paragraph(text=app.env.press_summaries.get(page, "")))
+    if within := app.env.toctree_includes.get(page, []):
+        line = nodes.paragraph(classes=["press-within"])
+        for part in within:
+            line += [nodes.Text(" · ")] * bool(line.children)
+            line += make_refnode(app.builder, docname, part, "", nodes.Text(env_title(app.env, part)))
+        entry += line
+    return entry
 
 
 def env_title(env: BuildEnvironment, page: str) -> str:

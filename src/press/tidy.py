@@ -43,8 +43,8 @@ MENDS = (
     Mend(
         "the book's title in the side bar is in no landmark (axe: region)",
         "https://github.com/pydata/pydata-sphinx-theme/pull/1454",
-        r'<div id="pst-primary-sidebar" class="([^"]*)">(.*?)</div>(\s*)<main ',
-        r'<aside id="pst-primary-sidebar" class="\1" aria-label="Book">\2</aside>\3<main ',
+        r'<div id="pst-primary-sidebar" ',  # it stays a div: the theme's script looks for one
+        r'<div id="pst-primary-sidebar" role="complementary" aria-label="Book" ',
     ),
     Mend(
         "works cited carry a role that is deprecated, and that no list may hold (axe: aria-deprecated-role, "

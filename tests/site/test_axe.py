@@ -2,7 +2,7 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from built import built_pages
+from built import built_pages, complain
 
 MODES = [(scheme, width) for scheme in ("light", "dark") for width in (375, 1280)]
 ADVICE = "Mend it where it is written; what a program wrote, in src/press/tidy.py, with the thread where it is known."
@@ -26,11 +26,6 @@ def violations(page) -> list[str]:
     ]
 
 
-def complain(where: str, found: list[str]) -> None:
-    if found:
-        pytest.fail(f"{where}\n" + "\n".join(f"  {each}" for each in found) + f"\n{ADVICE}", pytrace=False)
-
-
 @pytest.mark.parametrize(("scheme", "width"), MODES)
 @pytest.mark.parametrize("name", [name for name in built_pages() if name != "index.html"])  # which leads on at once
 def test_a_page_has_no_violation(open_page, name, scheme, width):
@@ -39,15 +34,15 @@ def test_a_page_has_no_violation(open_page, name, scheme, width):
     if width == 1280:
         page.evaluate(OPEN)
         page.wait_for_timeout(50)  # boxes that were folded become reachable with the keyboard
-    complain(f"{name}, {scheme}, {width} px wide:", violations(page))
+    complain(f"{name}, {scheme}, {width} px wide. {ADVICE}", violations(page))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_what_opens_above_a_page_has_no_violation(open_page, scheme):
     page = open_page("book/background/question.html", scheme=scheme, width=375)
     page.locator("button.primary-toggle").click()
-    complain(f"the side bar, {scheme}:", violations(page))
+    complain(f"The side bar, {scheme}. {ADVICE}", violations(page))
     page.keyboard.press("Escape")
     page.locator(".article-header-buttons .search-button__button").click()
     page.locator("#pst-search-dialog input").fill("alliance")
-    complain(f"the search field, {scheme}:", violations(page))
+    complain(f"The search field, {scheme}. {ADVICE}", violations(page))

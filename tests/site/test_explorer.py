@@ -389,6 +389,15 @@ def test_a_garbled_link_gives_the_opening_page_and_says_so(open_page, hash_):
     assert page.evaluate(CURRENT) == open_page(PAGE).evaluate(CURRENT)
 
 
+def test_the_address_keeps_what_another_panel_wrote_into_it(open_page):
+    page = open_page(PAGE + "#plan=some~plan")
+    assert not page.locator(".ex-notice").is_visible()
+    page.get_by_label("Involvement", exact=True).check()
+    assert page.url.endswith("&plan=some~plan")
+    again = open_page(PAGE + "#" + page.url.partition("#")[2])
+    assert again.evaluate(CURRENT) == page.evaluate(CURRENT) and not again.locator(".ex-notice").is_visible()
+
+
 def test_an_address_of_a_heading_is_no_garbled_link(open_page):
     page = open_page(PAGE + "#what-it-computes-with")
     assert not page.locator(".ex-notice").is_visible()

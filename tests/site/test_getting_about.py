@@ -3,6 +3,7 @@
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from built import complain
 
 PAGE = "book/background/question.html"
 NEXT = "book/background/study.html"
@@ -99,4 +100,4 @@ def test_whatever_the_keyboard_reaches_is_marked(open_page, scheme):
         if not at["marked"] or at["area"] < 1:
             unmarked.append(at["name"])
     assert len(names) > 20
-    assert unmarked == []
+    complain(f"{PAGE}, {scheme}: nothing shows that the keyboard is on", unmarked)

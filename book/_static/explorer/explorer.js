@@ -116,9 +116,16 @@
     return `#${pairs.map((pair) => pair.join("=")).join("&")}`;
   }
 
-  /* {spec, other} of a hash, other if it was made with other data; null if it is none. */
-  function decode(hash) {
-    const given = new Map(hash.slice(1).split("&").map((pair) => { const at = pair.indexOf("="); return [pair.slice(0, at), pair.slice(at + 1)]; }));
+  /* The parts of the address that are another panel's, and those that are left to this one. */
+  const OTHERS = ["plan="];
+  function addressed() {
+    const parts = location.hash.slice(1).split("&").filter(Boolean), foreign = (part) => OTHERS.some((start) => part.startsWith(start));
+    return { theirs: parts.filter(foreign), ours: parts.filter((part) => !foreign(part)) };
+  }
+
+  /* {spec, other} of an address, other if it was made with other data; null if it is none. */
+  function decode(address) {
+    const given = new Map(address.map((pair) => { const at = pair.indexOf("="); return [pair.slice(0, at), pair.slice(at + 1)]; }));
     const spec = whole(data.presets.b), list = (text) => (text === "none" ? [] : text.replaceAll("*", ":").split("."));
     const within = (values, all) => values.every((value) => all.includes(value)) && new Set(values).size === values.length;
     if (!Object.hasOwn(data.samples, given.get("sample")) || !Object.hasOwn(data.outcomes, given.get("outcome"))) return null;
@@ -495,7 +502,7 @@
     parts.cite.textContent = `Cite this specification: The explorer, in: The sponsor study, openly rebuilt (SYNTHETIC cohort, data ${data.digest}). ${parts.formula.textContent}; time in ${CHOICES.time[spec.time]}; zero of numbers: ${CHOICES.centre[spec.centre]}; ${CHOICES.method[spec.method]}. ${link}`;
     if (changed) {
       parts.notice.hidden = true;
-      history.replaceState(null, "", hash);
+      history.replaceState(null, "", [hash, ...addressed().theirs].join("&"));
       clearTimeout(spoken);
       spoken = setTimeout(() => { parts.spoken.textContent = parts.summary.textContent; }, 900);
     }
@@ -505,9 +512,9 @@
 
   /* The specification of the page's address; an address that names a place on the page leaves things as they are. */
   function open() {
-    const hash = location.hash;
-    if (hash.length < 2 || document.getElementById(hash.slice(1))) return false;
-    const found = decode(hash);
+    const { ours } = addressed();
+    if (!ours.length || document.getElementById(ours.join("&"))) return false;
+    const found = decode(ours);
     spec = found ? whole(found.spec) : whole(data.presets.b);
     parts.notice.hidden = Boolean(found) && !found.other;
     parts.notice.textContent = found ? OTHER_DATA : BAD_LINK;

@@ -153,6 +153,7 @@
       field(controls.kept, "Usable visits", shown.usable)),
     shown.status,
     shown.drawing,
+    el("p", { class: "power-key" }, `Diamond: this plan. Circles: computed numbers of people. Grey band: Monte Carlo interval. Dashed: a power of ${data.target}; dotted: the people it takes.`),
     el("div", { class: "power-scroll", role: "region", tabindex: "0", "aria-label": "What this plan would see" },
       el("table", { class: "power-table" },
         el("caption", {}, "What this plan would see, if the guesses were true"),
@@ -244,7 +245,7 @@
     return rows;
   }
 
-  const WIDTH = 560, HEIGHT = 270, LEFT = 52, RIGHT = 26, TOP = 14, BOTTOM = 56;
+  const WIDTH = 560, HEIGHT = 270, LEFT = 52, RIGHT = 34, TOP = 14, BOTTOM = 56;
   const x = (n) => LEFT + (Math.sqrt(n) - Math.sqrt(LEAST)) / (Math.sqrt(MOST) - Math.sqrt(LEAST)) * (WIDTH - LEFT - RIGHT);
   const y = (share) => TOP + (1 - share) * (HEIGHT - TOP - BOTTOM);
   const path = (points) => points.map(([n, share]) => `${x(n).toFixed(1)},${y(share).toFixed(1)}`).join(" ");
