@@ -54,11 +54,16 @@ def edition(root: Path, nb: NotebookNode, of: Page, kind: str) -> NotebookNode:
     cells = list(_cells(nb, of, kind == "teacher"))
     cells[0].source = _after_title(cells[0].source, notice(root, of.name))
     if listed := references(of):
-        cells.append(nbformat.v4.new_markdown_cell(f"## References\n\n{listed}"))
-    cells.append(nbformat.v4.new_markdown_cell(_closing(root, of)))
+        cells.append(_cell("markdown", f"## References\n\n{listed}"))
+    cells.append(_cell("markdown", _closing(root, of)))
     for index, cell in enumerate(cells):
         cell.id = f"cell-{index + 1}"
-    return nbformat.v4.new_notebook(cells=cells, metadata=nbformat.from_dict(METADATA))
+    return nbformat.from_dict({"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5})
+
+
+def text(nb: NotebookNode) -> str:
+    """The notebook as its file's content."""
+    return nbformat.v4.writes(nb) + "\n"
 
 
 def _after_title(text: str, said: str) -> str:
@@ -90,7 +95,7 @@ def _cells(nb: NotebookNode, of: Page, teacher: bool) -> Iterator[NotebookNode]:
             if block.name == "exercise-end" and not teacher:
                 yield from _markdown(text)
                 text = []
-                yield nbformat.v4.new_code_cell(ANSWER)
+                yield _cell("code", ANSWER, execution_count=None, outputs=[])
         yield from _markdown(text)
     if solving:
         raise BookError(f"{of.name}: the solution of {solving} has no solution-end")
@@ -103,7 +108,12 @@ def _for_teacher(block: Block) -> bool:
 def _markdown(parts: list[str]) -> Iterator[NotebookNode]:
     text = "\n\n".join(part for part in parts if part.strip())
     if text:
-        yield nbformat.v4.new_markdown_cell(text)
+        yield _cell("markdown", text)
+
+
+def _cell(kind: str, source: str, metadata: object = None, **further: object) -> NotebookNode:
+    """A cell. nbformat's own makers validate each, which for a whole book takes longer than to make it."""
+    return nbformat.from_dict({"cell_type": kind, "source": source, "metadata": metadata or {}, **further})
 
 
 def _code(cell: NotebookNode, of: Page) -> Iterator[NotebookNode]:
@@ -111,10 +121,8 @@ def _code(cell: NotebookNode, of: Page) -> Iterator[NotebookNode]:
     kept = {key: metadata(value, of) for key, value in cell.metadata.items() if key in ("mystnb", "tags")}
     if "hide-input" in cell.metadata.get("tags", []):
         kept["jupyter"] = {"source_hidden": True}
-    shown_cell = nbformat.v4.new_code_cell(cell.source, execution_count=cell.execution_count, outputs=cell.outputs)
-    shown_cell.metadata = nbformat.from_dict(kept)
-    yield shown_cell
+    yield _cell("code", cell.source, kept, execution_count=cell.execution_count, outputs=cell.outputs)
     figure = cell.metadata.get("mystnb", {}).get("figure", {})
     if figure.get("caption"):
         number = f"**Figure {of.figures[figure['name']]}.** " if "name" in figure else ""
-        yield nbformat.v4.new_markdown_cell(number + inline(figure["caption"], of))
+        yield _cell("markdown", number + inline(figure["caption"], of))

@@ -12,15 +12,14 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from nbformat import NotebookNode
 
 from press import BookError
-from press.chapters import dump
-from press.editions import KINDS, attribution, editions, notice
-from press.markdown import Book, book, lessons
+from press.editions import KINDS, attribution, edition, editions, notice, text
+from press.markdown import Book, book, lessons, page
 
 RUNS = ("ipykernel", "nbclient")  # what runs a notebook
 README = """{title}
@@ -49,7 +48,7 @@ def write_edition(root: Path, notebooks: dict[str, NotebookNode], book: Book, ki
         raise BookError(f"{out} holds other files. Choose an empty folder.")
     shutil.rmtree(out, ignore_errors=True)
     for name, nb in editions(root, notebooks, book, kind).items():
-        _put(out / f"{short(name)}.ipynb", dump(nb))
+        _put(out / f"{short(name)}.ipynb", text(nb))
     title = f"The {kind}'s edition"
     _furnish(root, out, notebooks.values(), title, f"{short(next(iter(notebooks)))}.ipynb", "")
     return out
@@ -57,18 +56,7 @@ def write_edition(root: Path, notebooks: dict[str, NotebookNode], book: Book, ki
 
 def write_kits(root: Path, notebooks: dict[str, NotebookNode], book: Book, out: Path) -> list[Path]:
     """Write one zip a chapter into the folder `out`: `average.zip`, with the student's notebook and the teacher's."""
-    out.mkdir(parents=True, exist_ok=True)
-    written = []
-    for name, nb in notebooks.items():
-        chapter = name.rpartition("/")[2]
-        folder = root / "_build" / "kit" / chapter
-        shutil.rmtree(folder, ignore_errors=True)
-        for kind, place in zip(KINDS, (folder, folder / "teacher"), strict=True):
-            _put(place / f"{chapter}.ipynb", dump(editions(root, {name: nb}, book, kind)[name]))
-        said = notice(root, name).replace("*", "").removeprefix("> ")
-        _furnish(root, folder, [nb], f"Kit of the chapter {chapter}", f"{chapter}.ipynb", TEACHER, said)
-        written.append(pack(folder, out / f"{chapter}.zip"))
-    return written
+    return [_kit(root, name, nb, _alone(root, name, nb, book), out) for name, nb in notebooks.items()]
 
 
 def publish(root: Path, notebooks: dict[str, NotebookNode], results: Mapping[str, Mapping], site: Path) -> None:
@@ -78,11 +66,29 @@ def publish(root: Path, notebooks: dict[str, NotebookNode], results: Mapping[str
     of = book(root, results)
     teaching = lessons(notebooks)
     for name, nb in notebooks.items():
-        for kind in KINDS if name in teaching else KINDS[:1]:
-            _put(site / "notebooks" / kind / f"{short(name)}.ipynb", dump(editions(root, {name: nb}, of, kind)[name]))
-    if teaching:
-        write_kits(root, teaching, of, site / "kits")
+        alone = _alone(root, name, nb, of, KINDS if name in teaching else KINDS[:1])
+        for kind, content in alone.items():
+            _put(site / "notebooks" / kind / f"{short(name)}.ipynb", content)
+        if name in teaching:
+            _kit(root, name, nb, alone, site / "kits")
     write_slides(root, notebooks, of, site / "slides")
+
+
+def _alone(root: Path, name: str, nb: NotebookNode, book: Book, kinds: Sequence[str] = KINDS) -> dict[str, str]:
+    """The notebooks of one chapter by itself, without links to other notebooks."""
+    return {kind: text(edition(root, nb, page(name, nb, book), kind)) for kind in kinds}
+
+
+def _kit(root: Path, name: str, nb: NotebookNode, alone: Mapping[str, str], out: Path) -> Path:
+    chapter = name.rpartition("/")[2]
+    folder = root / "_build" / "kit" / chapter
+    shutil.rmtree(folder, ignore_errors=True)
+    for kind, place in zip(KINDS, (folder, folder / "teacher"), strict=True):
+        _put(place / f"{chapter}.ipynb", alone[kind])
+    said = notice(root, name).replace("*", "").removeprefix("> ")
+    _furnish(root, folder, [nb], f"Kit of the chapter {chapter}", f"{chapter}.ipynb", TEACHER, said)
+    out.mkdir(parents=True, exist_ok=True)
+    return pack(folder, out / f"{chapter}.zip")
 
 
 def short(name: str) -> str:

@@ -4,6 +4,7 @@
 One that it does not know is an error, so that none is ever shown raw.
 """
 
+import functools
 import re
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -12,9 +13,10 @@ from pathlib import Path, PurePosixPath
 
 import yaml
 from nbformat import NotebookNode
+from pybtex.backends.markdown import Backend
 from pybtex.database import BibliographyData, Person, parse_file
-from pybtex.plugin import find_plugin
 from pybtex.richtext import Text
+from pybtex.style.formatting.plain import Style
 
 from helpers.study import CLAIMS, FACTS
 from press import BookError
@@ -296,14 +298,17 @@ ROLES = {
 }
 
 
+@functools.cache
+def _style() -> Style:
+    return Style()  # looks through all that is installed for its plugins
+
+
 def references(page: Page) -> str:
     """The works cited so far, as a list; empty if none was."""
     if not page.cited:
         return ""
-    style = find_plugin("pybtex.style.formatting", "plain")()
-    backend = find_plugin("pybtex.backends", "markdown")()
-    listed = style.format_bibliography(page.book.bibliography, sorted(page.cited))
-    lines = (" ".join(entry.text.render(backend).splitlines()) for entry in listed)
+    listed = _style().format_bibliography(page.book.bibliography, sorted(page.cited))
+    lines = (" ".join(entry.text.render(Backend()).splitlines()) for entry in listed)
     return "\n".join("- " + re.sub(r"\\([.()+-])", r"\1", line) for line in lines)  # escapes that nothing here needs
 
 
