@@ -53,7 +53,7 @@ def build(root: Path, notebooks: dict[str, NotebookNode], results: dict[str, dic
 
 
 def stage(root: Path, notebooks: dict[str, NotebookNode], source: Path) -> None:
-    """Copy what Sphinx reads: configuration, pages, figures, data, and `notebooks` in the place of their pairs."""
+    """Copy what Sphinx reads: configuration, pages, data, results, and `notebooks` in the place of their pairs."""
     shutil.rmtree(source, ignore_errors=True)
     paired = {f"{name}{ending}" for name in notebooks for ending in (".md", ".ipynb")} | {"book/results.json"}
 
@@ -62,6 +62,8 @@ def stage(root: Path, notebooks: dict[str, NotebookNode], source: Path) -> None:
         return [name for name in names if name.startswith(".") or f"{inside}/{name}" in paired]
 
     shutil.copytree(root / "book", source / "book", ignore=skip)
+    if (root / "analyses").exists():  # their results: tables and records
+        shutil.copytree(root / "analyses", source / "analyses", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     for name in ("_config.yml", "_toc.yml"):
         read_yaml(root / name)  # a fault in it has one message
         shutil.copy(root / name, source / name)
@@ -82,7 +84,6 @@ def _sphinx(root: Path, source: Path, outdir: Path, results: Path, builder: str 
     overrides = {"press_results": str(results), "nb_execution_mode": "off", "nitpicky": True}
     overrides |= {"press_root": str(root), "press_order": pages(root)}
     overrides["latex_individualpages"] = False  # jupyter-book asks for it
-    overrides["press_analyses"] = str(root / "analyses")
     status, warning = io.StringIO(), io.StringIO()
     gc.disable()  # millions of small nodes, all of them in use: to look for garbage takes a fifth of the time
     with contextlib.redirect_stdout(status), contextlib.redirect_stderr(warning):

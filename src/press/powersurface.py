@@ -19,6 +19,7 @@ from helpers import study
 from press import BookError
 from press.roles import table
 
+FOLDER = "analyses"
 DATA, SCRIPT, STYLE = "explorer/power-data.js", "explorer/power.js", "explorer/power.css"
 NAMES = {"attendance": "Attendance", "involvement": "Involvement", "pda": "PDA"}
 STEPS = {"contact": "day of contact a week", "alliance": "point of the alliance inventory"}
@@ -101,7 +102,7 @@ class PowerPanel(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         try:
-            found = surface(Path(self.config.press_analyses))
+            found = surface(Path(self.env.srcdir) / FOLDER)
         except BookError as problem:
             raise self.error(str(problem)) from None
         return [panel(), static(found)]
@@ -137,14 +138,13 @@ def load_panel(app: Sphinx, page: str, template: str, context: dict[str, Any], d
         return
     data = Path(app.outdir) / "_static" / DATA
     data.parent.mkdir(parents=True, exist_ok=True)
-    data.write_text(script(Path(app.config.press_analyses)), encoding="utf-8")
+    data.write_text(script(Path(app.srcdir) / FOLDER), encoding="utf-8")
     app.add_js_file(DATA, loading_method="defer")
     app.add_js_file(SCRIPT, loading_method="defer")
     app.add_css_file(STYLE)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    app.add_config_value("press_analyses", "", "env")
     app.add_node(panel, html=(visit_panel, None))
     app.add_directive("power-panel", PowerPanel)
     app.connect("html-page-context", load_panel)
