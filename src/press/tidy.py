@@ -47,12 +47,6 @@ MENDS = (
         r'<div id="pst-primary-sidebar" role="complementary" aria-label="Book" ',
     ),
     Mend(
-        "what unfolds a part of the side bar has no name (axe: summary-name)",
-        "https://github.com/pydata/pydata-sphinx-theme/pull/1582 made it a summary; not reported that we found",
-        r'<summary>(<span class="toctree-toggle")',
-        r'<summary aria-label="Pages below">\1',
-    ),
-    Mend(
         "works cited carry a role that is deprecated, and that no list may hold (axe: aria-deprecated-role, "
         "aria-required-children, aria-allowed-role)",
         "https://github.com/w3c/dpub-aria/pull/22",

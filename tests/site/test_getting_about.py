@@ -8,7 +8,7 @@ from built import complain
 PAGE = "book/background/question.html"
 NEXT = "book/background/study.html"
 
-# What marks the element that has the focus, or what is in it: an outline, a shadow, a border or a colour it else has not.
+# What marks the element with the focus, or what is in it: an outline, a shadow, a border or a colour it else has not.
 FOCUS = """() => {
     const node = document.activeElement;
     if (!node || node === document.body) return null;
