@@ -8,20 +8,22 @@ from built import complain
 PAGE = "book/background/question.html"
 NEXT = "book/background/study.html"
 
-# What marks the element that has the focus: an outline, a shadow, a border or a colour that it otherwise has not.
+# What marks the element with the focus, or what is in it: an outline, a shadow, a border or a colour it else has not.
 FOCUS = """() => {
     const node = document.activeElement;
     if (!node || node === document.body) return null;
-    const look = () => { const s = getComputedStyle(node);
-        return [s.outlineStyle !== "none" && s.outlineWidth !== "0px" ? s.outline : "", s.boxShadow,
-                s.borderColor, s.backgroundColor, s.textDecorationLine].join("|"); };
-    const box = node.getBoundingClientRect();
+    const look = () => [node, ...node.querySelectorAll("*")].map(each => {
+        const style = getComputedStyle(each);
+        const outline = style.outlineStyle !== "none" && style.outlineWidth !== "0px" ? style.outline : "";
+        return [outline, style.boxShadow, style.borderColor, style.backgroundColor, style.textDecorationLine];
+    }).join();
+    const {width, height} = node.getBoundingClientRect();
+    const name = node.getAttribute("aria-label") || node.title || node.innerText?.trim() || node.outerHTML.slice(0, 80);
     const focused = look();
     node.blur();
-    const plain = look();
+    const marked = focused !== look();
     node.focus({focusVisible: true});
-    const name = node.getAttribute("aria-label") || node.innerText?.trim() || node.outerHTML.slice(0, 80);
-    return {name, marked: focused !== plain, area: box.width * box.height};
+    return {name, marked, area: width * height};
 }"""
 
 
