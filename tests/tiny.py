@@ -55,10 +55,10 @@ def write_chapter(root: Path, name: str, cells: list[str]) -> None:
     (root / "book" / f"{name}.md").write_text(HEADER + "\n" + "\n\n".join(parts) + "\n")
 
 
-def press(root: Path, *arguments: str) -> subprocess.CompletedProcess:
+def press(root: Path, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess:
     """`python -m press` on the book at `root`, as a user types it."""
     command = [sys.executable, "-m", "press", "--root", str(root), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=_outside_pytest())
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=_outside_pytest())
 
 
 def start_press(root: Path, *arguments: str) -> subprocess.Popen:
