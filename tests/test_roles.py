@@ -324,7 +324,7 @@ def test_the_targets_table_marks_what_holds_by_construction(site):
 
 
 def test_the_table_of_a_part_lists_every_number_cell_by_cell(site):
-    (cell, *table) = rows(site["book/appendix/numbers-results.html"], "Average:")
+    (cell, *table) = rows(site["book/appendix/numbers-results.html"], "numbers-of-average-title")
     assert cell == ["cell 1"]
     assert len(table) == len(fitted()) + 2
     assert ["pda_b.contact.estimate", "1.23 PDA points", "computed", "1.234"] in table
