@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import unicodedata
 
 import pytest
 from built import ROOT, SITE
@@ -23,7 +24,8 @@ def printed() -> PdfReader:
 
 @pytest.fixture(scope="module")
 def text(printed) -> str:
-    return " ".join(" ".join(page.extract_text().split()) for page in printed.pages)
+    """All words; letters that the font draws as one (fi, ff) are letters again."""
+    return unicodedata.normalize("NFKC", " ".join(" ".join(page.extract_text().split()) for page in printed.pages))
 
 
 def titles() -> list[str]:
