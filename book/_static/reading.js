@@ -58,6 +58,7 @@
     const cell = id && document.getElementById(id)?.closest(".cell");
     if (!cell) return;
     for (const fold of cell.querySelectorAll("details")) fold.open = true;
+    for (let above = cell.closest("details"); above; above = above.parentElement.closest("details")) above.open = true;
     document.querySelectorAll(".press-found").forEach((row) => row.classList.remove("press-found"));
     for (const row of cell.querySelectorAll("table.ledger tr")) {
       row.classList.toggle("press-found", `num-${row.cells[0].textContent}` === id);

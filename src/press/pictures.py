@@ -86,7 +86,7 @@ class Picture(SphinxDirective):
         folder.mkdir(exist_ok=True)
         frame.to_csv(folder / f"{which}.csv", index=False, float_format="%.6g", lineterminator="\n")
         draw(frame, folder / f"{which}.svg")
-        image = nodes.image(uri=f"/{FOLDER}/{which}.svg", alt=self.options.get("alt", ""))
+        image = nodes.image(uri=f"/{FOLDER}/{which}.svg", alt=self.options.get("alt", ""), classes=["dark-light"])
         figure = nodes.figure("", image, classes=["press-picture"])
         caption = nodes.caption()
         caption += self.parse_inline(" ".join(self.content), lineno=self.lineno)[0]
