@@ -194,7 +194,7 @@ def test_the_printed_page_is_the_text_with_a_heading_for_each_part():
     )
     printed = bare(page, {"one": "Part & one"})
     assert "<h1>Book</h1>" in printed
-    assert '<h1 class="press-part">Part &amp; one</h1><span id="document-one"></span><h2>One</h2>' in printed
+    assert '<div class="press-part"><h1>Part &amp; one</h1></div><span id="document-one"></span><h2>One</h2>' in printed
     assert "<p>Static</p>" in printed
     assert "Rows" not in printed
     assert not re.search("script|Menu|footer", printed)

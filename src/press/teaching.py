@@ -136,6 +136,8 @@ class folded(nodes.General, nodes.Element):  # noqa: N801, docutils writes the n
 
 
 def visit_folded(self: HTML5Translator, node: folded) -> None:
+    if self.builder.name == "singlehtml":  # the page that is printed: paper cannot be opened
+        raise nodes.SkipNode
     self.body.append(self.starttag(node, "details"))
     self.body.append(f"<summary>{self.encode(node['summary'])}</summary>\n")
 
