@@ -232,14 +232,14 @@ def visit_part_table(self: HTML5Translator, node: part_table) -> None:
 
 
 def _chapter_table(page: str, title: str, address: str, its: list[Row]) -> str:
-    """Shut until it is opened, so that a page of thousands of rows is drawn at once."""
+    """Shut until it is opened, so that a page of many rows is drawn at once; a link to what is inside opens it."""
     said = f"{escape(title)}: {len(its)} numbers, {_standings(its)}"
     body = "".join(_cell_rows(cell, address, list(group)) for cell, group in groupby(its, key=lambda row: row.cell))
     head = "".join(f'<th scope="col">{column}</th>' for column in ("Key", "Number", "Status", "Stored value"))
     name = _anchor(page)
     return (
-        f'<details class="ledger-chapter" id="{name}"><summary id="{name}-title">{said}</summary>\n'
-        f'<div class="ledger-region" role="region" tabindex="0" aria-labelledby="{name}-title">\n'
+        f'<details class="ledger-chapter"><summary id="{name}-title">{said}</summary>\n'
+        f'<div class="ledger-region" id="{name}" role="region" tabindex="0" aria-labelledby="{name}-title">\n'
         f'<table class="ledger-table" aria-labelledby="{name}-title">\n'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div></details>\n"
     )

@@ -190,6 +190,15 @@ def test_with_scripts_off_the_files_and_the_static_tables_hold_every_number(brow
     assert sorted(listed) == sorted(STORED)
 
 
+def test_a_link_to_a_chapters_table_opens_it(open_page):
+    page = open_page("book/appendix/numbers.html", width=375)
+    page.get_by_role("link", name="table of study", exact=True).click()
+    region = page.get_by_role("region", name="The study at a glance")
+    expect(region).to_be_visible()
+    assert region.evaluate("r => r.tabIndex") == 0
+    assert page.evaluate("document.documentElement.scrollWidth") == 375
+
+
 # --- colophon and citation ---
 
 
