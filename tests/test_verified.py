@@ -43,6 +43,15 @@ def test_the_same_value_from_other_code_is_not_called_verified():
     assert standing(recorded(), depends_on="other code") == said
 
 
+def test_a_record_is_told_in_counts():
+    stored = {"a.b": ENTRY, "a.c": ENTRY | {"value": 2.5}, "z": ENTRY | {"page": "two"}}
+    one = verified.record(stored, {"one": "code", "two": "code"}, HERE, ABOUT)
+    assert verified.counted(one, stored, {"one": "code", "two": "code"}) == "3 verified"
+    stored["a.c"] = ENTRY | {"value": 2.6}
+    said = "1 verified; 1 with the same value, but their chapter has changed since; 1 changed since"
+    assert verified.counted(one, stored, {"one": "code", "two": "other code"}) == said
+
+
 def test_one_environment_that_is_up_to_date_is_enough():
     late = recorded(python="3.13.1")
     assert standing(recorded(depends_on="old code"), late) == "verified by Python 3.13.1, Linux x86_64"

@@ -233,7 +233,7 @@ def visit_part_table(self: HTML5Translator, node: part_table) -> None:
 
 def _chapter_table(page: str, title: str, address: str, its: list[Row]) -> str:
     """Shut until it is opened, so that a page of many rows is drawn at once; a link to what is inside opens it."""
-    said = f"{escape(title)}: {len(its)} numbers, {_standings(its)}"
+    said = f"<strong>{escape(title)}: {len(its)} numbers</strong>; {_standings(its)}"
     body = "".join(_cell_rows(cell, address, list(group)) for cell, group in groupby(its, key=lambda row: row.cell))
     head = "".join(f'<th scope="col">{column}</th>' for column in ("Key", "Number", "Status", "Stored value"))
     name = _anchor(page)
@@ -248,7 +248,7 @@ def _chapter_table(page: str, title: str, address: str, its: list[Row]) -> str:
 def _standings(its: Iterable[Row]) -> str:
     """`709 verified by Python 3.11.2, Linux x86_64`; several such counts if the chapter's numbers differ."""
     standings = [row.verified for row in its]
-    return escape(", ".join(f"{standings.count(one)} {one}" for one in dict.fromkeys(standings)))
+    return escape("; ".join(f"{standings.count(one)} {one}" for one in dict.fromkeys(standings)))
 
 
 def _cell_rows(cell: int, address: str, its: list[Row]) -> str:
@@ -268,6 +268,7 @@ def read_ledger(app: Sphinx) -> None:
     entries = stored(env.press_results, committed)
     notebooks = _staged(Path(app.srcdir), {entry["page"] for entry in entries.values()}, app.config.press_order)
     prints = {page: fingerprint(root, nb) if root else "" for page, nb in notebooks.items()}
+    env.press_prints = prints
     env.press_stored = {key: entry for key, entry in entries.items() if entry["page"] in notebooks}
     env.press_rows = rows(env.press_stored, verified.read(root) if root else [], notebooks, prints)
 

@@ -104,5 +104,17 @@ def standing(records: list[dict], key: str, entry: Mapping, fingerprint: str) ->
     return f"verified by {_names(now)}"
 
 
+def counted(one: Mapping, stored: Mapping[str, Mapping], prints: Mapping[str, str]) -> str:
+    """How many of the `stored` numbers this record still vouches for, and what has become of the others."""
+    same = [entry["page"] for key, entry in stored.items() if holds(one, key, entry)]
+    verified = sum(current(one, page, prints[page]) for page in same)
+    counts = {
+        "verified": verified,
+        "with the same value, but their chapter has changed since": len(same) - verified,
+        "changed since": len(stored) - len(same),
+    }
+    return "; ".join(f"{n} {what}" for what, n in counts.items() if n) or "none"
+
+
 def _names(records: list[dict]) -> str:
     return "; ".join(map(name, records))
