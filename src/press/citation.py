@@ -104,7 +104,7 @@ def dumps(root: Path) -> str:
 
 def update(root: Path) -> list[str]:
     """Rewrite `codemeta.json` if `CITATION.cff` says something else; the files that changed."""
-    if not (root / FILE).exists():
+    if not all((root / name).exists() for name in (FILE, "pyproject.toml")):  # not a book with a package
         return []
     path = root / CODEMETA
     before = path.read_bytes() if path.exists() else b""
