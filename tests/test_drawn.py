@@ -6,26 +6,17 @@ import json
 from itertools import combinations
 from pathlib import Path
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
+from test_figures import closed  # noqa: F401, a fixture: each test begins without figures
 
 from helpers import figures
 from press.chapters import computed, stored
 from press.drawn import drawn, table
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    with mpl.rc_context():
-        plt.switch_backend("agg")
-        yield
-        plt.close("all")
 
 
 def test_a_line_and_its_band_come_out_with_the_names_of_their_axes():

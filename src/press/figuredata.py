@@ -10,6 +10,7 @@ from sphinx.application import Sphinx
 from press.drawn import table
 
 FOLDER = "figures"
+WORDS = "Data behind this figure (CSV)"
 
 
 def tables(notebooks: dict[str, NotebookNode]) -> dict[str, str]:
@@ -41,8 +42,7 @@ def add_links(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         name = next(iter(figure["names"]), "")
         if not name.startswith("fig-"):
             continue
-        words = "Data behind this figure (CSV)"
-        link = nodes.reference("", words, refuri=f"{up}{FOLDER}/{name}.csv", internal=True, classes=["press-data"])
+        link = nodes.reference("", WORDS, refuri=f"{up}{FOLDER}/{name}.csv", internal=True, classes=["press-data"])
         figure += nodes.legend("", nodes.paragraph("", "", link))
 
 

@@ -12,12 +12,12 @@ from sphinx.util.docutils import SphinxDirective
 
 from helpers.ledger import name
 from helpers.study import CLAIMS, OUTCOMES
+from press.figuredata import WORDS
 from press.quote import Results, claim_key
 from press.roles import warn
 
 FOLDER = "_pictures"
 WIDTH, HEIGHT = 5.4, 4.6  # inches: narrower than a chapter's figure, so that a phone need not shrink it as much
-DATA = "Data behind this figure (CSV)"
 
 
 def claims_frame(results: Results) -> pd.DataFrame:
@@ -91,7 +91,7 @@ class Picture(SphinxDirective):
         caption = nodes.caption()
         caption += self.parse_inline(" ".join(self.content), lineno=self.lineno)[0]
         figure += caption
-        data = addnodes.download_reference("", DATA, reftarget=f"/{FOLDER}/{which}.csv", classes=["press-data"])
+        data = addnodes.download_reference("", WORDS, reftarget=f"/{FOLDER}/{which}.csv", classes=["press-data"])
         figure += nodes.legend("", nodes.paragraph("", "", data))
         self.set_source_info(figure)
         self.add_name(figure)
