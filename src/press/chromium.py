@@ -1,5 +1,6 @@
 """The browser: where it is, how to get it, and how it is started so that nothing leaves the machine."""
 
+import os
 import shutil
 
 from press import BookError
@@ -23,19 +24,23 @@ FLAGS = (
 )
 
 
+def installed() -> str | None:
+    """The path of the Chromium named in CHROMIUM, else of the system's; None if there is none."""
+    return next(filter(None, map(shutil.which, filter(None, (os.environ.get("CHROMIUM"), *NAMES)))), None)
+
+
 def find() -> str:
-    """The path of Chromium: the system's, else the one that playwright has installed.
+    """The path of Chromium: an installed one, else the one that playwright has installed.
 
     Raises
     ------
     BookError
         There is none; the message says how to install it.
     """
+    if path := installed():
+        return path
     from playwright.sync_api import sync_playwright
 
-    for name in NAMES:
-        if path := shutil.which(name):
-            return path
     with sync_playwright() as playwright:
         path = playwright.chromium.executable_path
     if not shutil.which(path):

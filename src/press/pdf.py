@@ -5,7 +5,6 @@ have them. The tables of all numbers are left out too, since they are there to f
 """
 
 import html
-import os
 import re
 import shutil
 import subprocess
@@ -17,7 +16,7 @@ from nbformat import NotebookNode
 
 from press import BookError, chromium
 from press.build import _sphinx, stage
-from press.chapters import pages, read_yaml
+from press.chapters import pages, parts
 from press.registry import TABLES
 
 MISSING = (
@@ -69,9 +68,7 @@ def pdf(root: Path, notebooks: dict[str, NotebookNode], json_text: str) -> Path:
 
 def begins(root: Path) -> dict[str, str]:
     """The caption of each part of the table of contents, by the page that the part begins with."""
-    parts = read_yaml(root / "_toc.yml").get("parts", [])
-    first = [str(part["chapters"][0]["file"]).removesuffix(".ipynb").removesuffix(".md") for part in parts]
-    return {page: part.get("caption", "") for page, part in zip(first, parts, strict=True)}
+    return {names[0]: caption for caption, names in parts(root).items()}
 
 
 def bare(page: str, parts: Mapping[str, str]) -> str:
@@ -92,10 +89,9 @@ def bare(page: str, parts: Mapping[str, str]) -> str:
 
 def browser() -> str:
     """The command of an installed Chromium, or the one named in CHROMIUM. Raises BookError."""
-    for name in filter(None, (os.environ.get("CHROMIUM"), *chromium.NAMES)):
-        if found := shutil.which(name):
-            return found
-    raise BookError(MISSING)
+    if not (found := chromium.installed()):
+        raise BookError(MISSING)
+    return found
 
 
 def _print(browser: str, page: Path, made: Path) -> None:
