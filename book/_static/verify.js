@@ -100,7 +100,8 @@
   }
 
   function fromAddress() {
-    const asked = /^#ledger=(.+)$/.exec(decodeURIComponent(window.location.hash));
+    let asked = null;
+    try { asked = /^#ledger=(.+)$/.exec(decodeURIComponent(window.location.hash)); } catch { } // an address that is none
     if (!asked) return;
     form.reset();
     input.value = asked[1];

@@ -2,6 +2,7 @@
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from os.path import relpath
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import yaml
 from altered import altered, answers, probed, solutions, wrong
 from built import ROOT
+from nbformat import NotebookNode
 from taught import CHAPTERS, KINDS, each_chapter, named
 
 from press.chapters import Chapter, computed, read
@@ -74,10 +76,16 @@ def test_an_answer_that_is_no_literal_cannot_pass() -> None:
         altered(None)
 
 
+def run(notebooks: dict[Chapter, NotebookNode]) -> list[str]:
+    """`execute` in a thread of its own: playwright keeps an event loop running in the one that tests run in."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(execute, notebooks).result()
+
+
 def test_every_solution_fails_when_its_answer_is_altered(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in environment(ROOT).items():
         monkeypatch.setenv(name, value)
-    failures = execute({chapter: probed(read(chapter)) for chapter in CHAPTERS})
+    failures = run({chapter: probed(read(chapter)) for chapter in CHAPTERS})
     assert not failures, "\n\n".join(failures)
 
 
@@ -87,7 +95,7 @@ def test_the_notice_that_an_altered_answer_passed_can_be_given(monkeypatch: pyte
     for name, value in environment(ROOT).items():
         monkeypatch.setenv(name, value)
     (tmp_path / "book").mkdir()
-    (failure,) = execute({Chapter(tmp_path, "book/loose"): probed(nbformat.v4.new_notebook(cells=cells))})
+    (failure,) = run({Chapter(tmp_path, "book/loose"): probed(nbformat.v4.new_notebook(cells=cells))})
     assert "the solution of ex-loose also accepts the answer 4" in failure
 
 
