@@ -9,9 +9,8 @@ export PYTHONDONTWRITEBYTECODE := 1
 export RUFF_CACHE_DIR := _build/ruff
 
 .DEFAULT_GOAL := help
-.PHONY: pdf
-.PHONY: help install book test test-site update verify pair format lint reference bench analyses lock clean
-.PHONY: help install book test test-site update verify student teacher kits slides pair format lint reference bench lock clean
+.PHONY: help install book pdf test test-site update verify student teacher kits slides pair format lint reference bench \
+	analyses lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name what; do \
@@ -66,8 +65,8 @@ reference: install ## make the reference fits of tests/reference anew (needs R w
 bench: install ## measure reml and design beside their rivals, write benchmarks/RESULTS.md (ARGS=--quick: a smoke run)
 	@.venv/bin/python benchmarks/run.py $(ARGS)
 
-analyses: install ## recompute the power surface, about 10 minutes (ARGS=--quick: a smoke run); goes on where it was stopped
-	@.venv/bin/python analyses/power_surface.py $(ARGS)
+analyses: install ## recompute what takes minutes: power surface, robustness (ARGS=--quick: a smoke run); goes on where it was stopped
+	@.venv/bin/python analyses/run.py $(ARGS)
 
 lock: ## compile requirements.in into the hashed requirements.txt (needs uv: see requirements-dev.txt)
 	uv pip compile --universal --fork-strategy fewest --generate-hashes --python-version 3.11 --no-header --upgrade \

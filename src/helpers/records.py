@@ -67,6 +67,15 @@ def folder() -> Path:
     raise FileNotFoundError(f"no data/datapackage.json in {here} or above: set HELPERS_DATA to the data's folder")
 
 
+def analysis(name: str) -> tuple[pd.DataFrame, dict]:
+    """A result that `make analyses` computed, as it was committed: its table, and its record (seeds, sizes, versions).
+
+    Raises FileNotFoundError if the data's folder holds no such result.
+    """
+    place = folder() / "analyses"
+    return pd.read_csv(place / f"{name}.csv"), json.loads((place / f"{name}.json").read_text("utf-8"))
+
+
 def contract(folder: Path | str | None = None) -> dict[str, dict]:
     """The resources of the folder's datapackage.json by name ("persons", "visits", ...), as the file states them.
 

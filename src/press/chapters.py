@@ -271,20 +271,26 @@ def lines(nb: NotebookNode, text: str) -> list[int]:
 def fingerprint(root: Path, nb: NotebookNode) -> str:
     """Hash of all that a notebook's outputs depend on: its code cells, the helpers, the data, the lock.
 
-    Prose, captions and tags are left out: to change them reruns nothing.
+    Prose, captions and tags are left out: to change them reruns nothing. Of the analyses' results those count that the
+    code names.
     """
     digest = hashlib.sha256()
-    for cell in nb.cells:
-        if cell.cell_type == "code":
-            digest.update(cell.source.encode() + b"\0")
-    for path in _inputs(root):
+    code = [cell.source for cell in nb.cells if cell.cell_type == "code"]
+    for source in code:
+        digest.update(source.encode() + b"\0")
+    for path in _inputs(root, "\n".join(code)):
         digest.update(path.name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n") + b"\0")
     return digest.hexdigest()[:16]
 
 
-def _inputs(root: Path) -> list[Path]:
+def reads(code: str, path: Path) -> bool:
+    """Whether code may read a file of the data: the study's files always, a result of an analysis if it names it."""
+    return path.parent.name != "analyses" or f'"{path.stem}"' in code
+
+
+def _inputs(root: Path, code: str) -> list[Path]:
     helpers = Path(importlib.util.find_spec("helpers").origin).parent
-    data = [path for path in sorted((root / "book" / "data").rglob("*")) if path.is_file()]
+    data = [path for path in sorted((root / "book" / "data").rglob("*")) if path.is_file() and reads(code, path)]
     return [*sorted(helpers.rglob("*.py")), *data, *(path for path in [root / "requirements.txt"] if path.exists())]
 
 

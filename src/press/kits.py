@@ -18,6 +18,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from press import BookError
+from press.chapters import reads
 from press.editions import KINDS, attribution, edition, editions, notice, text
 from press.markdown import Book, book, lessons, page
 
@@ -105,7 +106,9 @@ def _furnish(
     root: Path, folder: Path, notebooks: Iterable[NotebookNode], title: str, example: str, teacher: str, said: str = ""
 ) -> None:
     """Put beside the notebooks what they need to run, and a README of two commands."""
-    shutil.copytree(root / "book" / "data", folder / "data")
+    code = "\n".join(cell.source for nb in notebooks for cell in nb.cells if cell.cell_type == "code")
+    unread = lambda place, names: [name for name in names if not reads(code, Path(place) / name)]
+    shutil.copytree(root / "book" / "data", folder / "data", ignore=unread)
     for licence in ("LICENSE", "LICENSE-TEXT"):
         shutil.copy(root / licence, folder / licence)
     built = shutil.copy(wheel(root), folder)
