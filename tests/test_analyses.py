@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 ANALYSES = ROOT / "analyses"
 sys.path.insert(0, str(ANALYSES))
 
+import committed  # noqa: E402
 import power_surface  # noqa: E402
 
 RECORD = json.loads((ANALYSES / "power_surface.json").read_text(encoding="utf-8"))
@@ -158,3 +159,55 @@ def test_a_surface_that_is_missing_or_not_whole_is_refused(tmp_path):
 
 def test_a_larger_study_is_more_precise_all_over_the_surface():
     assert all(np.all(np.diff(curve["std_error"]) < 0) for curve in surface(ANALYSES)["curves"].values())
+
+
+# --- what all analyses share ---
+
+
+def one_task(folder: str, number: int) -> list[dict]:
+    """A task that leaves a trace each time it is computed, and stops where the file `stop` is."""
+    if number == 2 and (Path(folder) / "stop").exists():
+        raise KeyboardInterrupt
+    (Path(folder) / f"{number}-{len(list(Path(folder).iterdir()))}").touch()
+    return [{"number": number, "square": number**2}]
+
+
+@pytest.fixture
+def script(tmp_path, monkeypatch):
+    """A script outside the repository that imports one module of helpers, with a build folder of its own."""
+    monkeypatch.setattr(committed, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(committed, "ROOT", tmp_path)
+    for name, text in (("study", "import math"), ("cohort", "from helpers.study import WAVES")):
+        (tmp_path / "src" / "helpers").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "src" / "helpers" / f"{name}.py").write_text(text)
+    path = tmp_path / "squares.py"
+    path.write_text("from helpers import cohort, nothing")
+    return path
+
+
+def test_what_a_result_came_from_is_its_script_and_the_helpers_it_imports_through_others_too(script):
+    assert list(committed.inputs(script)) == ["squares.py", "src/helpers/cohort.py", "src/helpers/study.py"]
+
+
+def test_a_run_that_was_stopped_goes_on_with_what_is_missing(script, tmp_path):
+    traces = tmp_path / "traces"
+    traces.mkdir()
+    tasks = [(str(traces), number) for number in (1, 2, 3)]
+    (traces / "stop").touch()
+    with pytest.raises(KeyboardInterrupt):
+        committed.gather(script, tasks, one_task)
+    (traces / "stop").unlink()
+    assert [row["square"] for row in committed.gather(script, tasks, one_task)] == [1, 4, 9]
+    before = sorted(traces.iterdir())
+    assert {path.name[0] for path in before} == {"1", "2", "3"}
+    committed.gather(script, tasks, one_task)
+    assert sorted(traces.iterdir()) == before, "what is there was computed again"
+
+
+def test_a_result_is_made_again_when_a_source_has_changed(script, tmp_path):
+    traces = tmp_path / "traces"
+    traces.mkdir()
+    committed.gather(script, [(str(traces), 1)], one_task)
+    (tmp_path / "src" / "helpers" / "study.py").write_text("import cmath")
+    committed.gather(script, [(str(traces), 1)], one_task)
+    assert len(list(traces.iterdir())) == 2
