@@ -8,7 +8,7 @@ from pathlib import Path
 from press import BookError, chromium
 
 NEEDED = ("playwright", "axe_playwright_python", "pypdf")
-SOURCES = ("book", "src", "analyses", "_config.yml", "_toc.yml", "requirements.txt", "CITATION.cff")
+SOURCES = ("book", "src", "_config.yml", "_toc.yml", "requirements.txt", "CITATION.cff")
 
 
 def prepare(root: Path) -> None:
