@@ -28,6 +28,12 @@ RESULTS = ROOT / "book" / "data" / "analyses"  # where chapters find them, in th
 Rows = list[dict]
 
 
+def scripts() -> list[Path]:
+    """The analyses: every script of this folder but what they share and what runs them."""
+    here = Path(__file__).resolve().parent
+    return sorted(path for path in here.glob("*.py") if path.name not in (Path(__file__).name, "run.py"))
+
+
 # --- what a result came from ---
 
 

@@ -1,34 +1,24 @@
 """The power surface: what studies of many sizes, waves and retentions would find, for the coefficient of each claim.
 
-`make analyses`, or `python analyses/power_surface.py`, writes power_surface.csv and power_surface.json beside this
-file (--quick: few replicates, under _build/analyses). Each plan is replicated once, with no effect in it, by
-`helpers.design`. That serves every effect size, exactly: the model holds the terms that made the outcome, so another
-effect moves each estimate by as much and leaves the variance components, standard errors and df where they were.
+Each plan is replicated once, with no effect in it, by `helpers.design`. That serves every effect size, exactly: the
+model holds the terms that made the outcome, so another effect moves each estimate by as much and leaves the variance
+components, standard errors and df where they were.
 
 Effects are in SDs: of the outcome, for one SD of the predictor; of an interaction, the change in that over the study's
-follow-ups. A run that was stopped goes on where it was; the committed files change when all is done.
+follow-ups.
 """
 
-import argparse
-import ast
-import hashlib
-import json
 import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 
 import pandas as pd
-from tqdm import tqdm
 
+import committed
 from helpers import cohort, design, study
-
-ROOT = Path(__file__).resolve().parents[1]
-CSV, RECORD = (ROOT / "analyses" / f"power_surface.{ending}" for ending in ("csv", "json"))
-BUILD = ROOT / "_build" / "analyses"
 
 SEED = 2604
 REPLICATES = 2500  # a power has a Monte Carlo error of .01 at the very most
@@ -106,94 +96,25 @@ def rows_of(outcome: str, waves: str, kept: float, persons: int, replicates: int
     return [names | {"term": term} | figures(frame[frame["term"] == term], outcome, term) for term in terms]
 
 
-def surface(replicates: int = REPLICATES) -> pd.DataFrame:
-    """All plans, each kept under `_build` as it ends, by a name that says from which inputs it came."""
-    done = BUILD / hashlib.sha256(json.dumps([inputs(), replicates]).encode()).hexdigest()[:16]
-    done.mkdir(parents=True, exist_ok=True)
-    rows = []
-    for number, plan in enumerate(tqdm(list(plans()), unit="plan")):
-        held = done / f"{number:03d}.json"
-        if not held.exists():
-            write(held, json.dumps(rows_of(*plan, replicates)))
-        rows += json.loads(held.read_text(encoding="utf-8"))
-    return pd.DataFrame(rows)
+def tasks(quick: bool) -> list[tuple]:
+    """Each plan with its number of replicates."""
+    return [(*plan, 50 if quick else REPLICATES) for plan in plans()]
 
 
-# --- what the result came from ---
-
-
-def sources() -> list[Path]:
-    """This script and every module of `helpers` that it imports, directly or through another."""
-    found, waiting = [], [Path(__file__).resolve()]
-    while waiting:
-        path = waiting.pop()
-        if path not in found:
-            found.append(path)
-            waiting += [ROOT / "src" / "helpers" / f"{name}.py" for name in _imported(path)]
-    return sorted(found)
-
-
-def _imported(path: Path) -> set[str]:
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module == "helpers":
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("helpers."):
-            names.add(node.module.removeprefix("helpers."))
-    return names
-
-
-def inputs() -> dict[str, str]:
-    """The hash of each source, by its path in the repository."""
-    return {path.relative_to(ROOT).as_posix(): digest(path) for path in sources()}
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a text file, whatever its line ends."""
-    return hashlib.sha256(path.read_text(encoding="utf-8").encode()).hexdigest()
-
-
-def record(csv: Path, replicates: int) -> dict:
+def about() -> dict:
     """What goes beside the table: how it was made, and what its columns mean to who draws it."""
     claims = [(claim.outcome, claim.term) for claim in study.CLAIMS]
     return {
-        "result": digest(csv),
-        "inputs": inputs(),
         "seed": SEED,
-        "replicates": replicates,
+        "replicates": REPLICATES,
         "alpha": STUDY.alpha,
         "target": TARGET,
         "study": {"persons": STUDY.persons, "waves": "3 6 12", "kept": 0.0},
         "usable": {waves: {f"{k:g}": plan_of("pda", waves, k, 1).retention for k in KEPT} for waves in WAVES},
         "units": {f"{outcome} {term}": unit(outcome, term) for outcome, term in claims},
         "effects": {f"{o} {term}": design.Plan.study(o).effects[term] / unit(o, term) for o, term in claims},
-        "versions": {name: version(name) for name in ("helpers", "numpy", "scipy", "pandas")}
-        | {"python": ".".join(map(str, sys.version_info[:3]))},
     }
 
 
-def write(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(text, encoding="utf-8", newline="\n")
-    part.replace(path)
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="few replicates, into _build/analyses")
-    replicates = 50 if parser.parse_args().quick else REPLICATES
-    csv, about = (CSV, RECORD) if replicates == REPLICATES else (BUILD / CSV.name, BUILD / RECORD.name)
-    try:
-        table = surface(replicates)
-    except KeyboardInterrupt:
-        print("\nStopped. The committed files are as they were; the same command goes on.", file=sys.stderr)
-        return 130
-    write(csv, table.to_csv(index=False, lineterminator="\n"))
-    write(about, json.dumps(record(csv, replicates), indent=1, ensure_ascii=False) + "\n")
-    print(f"{csv}: {len(table)} rows, {csv.stat().st_size / 1000:.0f} kB")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(committed.main(Path(__file__), tasks, rows_of, about()))

@@ -4,10 +4,8 @@ import argparse
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-SHARED = {"run.py", "committed.py"}
+import committed
 
 
 def main() -> int:
@@ -15,7 +13,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="smoke runs, into _build/analyses")
     quick = ["--quick"] if parser.parse_args().quick else []
     began = time.monotonic()
-    for script in sorted(path for path in HERE.glob("*.py") if path.name not in SHARED):
+    for script in committed.scripts():
         if code := subprocess.call([sys.executable, str(script), *quick]):
             return code
     print(f"All analyses: {time.monotonic() - began:.0f} s.")

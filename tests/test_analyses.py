@@ -19,10 +19,13 @@ ROOT = Path(__file__).parents[1]
 ANALYSES = ROOT / "analyses"
 sys.path.insert(0, str(ANALYSES))
 
+import committed  # noqa: E402
 import power_surface  # noqa: E402
 
-RECORD = json.loads((ANALYSES / "power_surface.json").read_text(encoding="utf-8"))
-ROWS = list(csv.DictReader((ANALYSES / "power_surface.csv").open(encoding="utf-8")))
+RESULTS = committed.RESULTS
+SURFACE = ANALYSES / "power_surface.py"
+RECORD = json.loads((RESULTS / "power_surface.json").read_text(encoding="utf-8"))
+ROWS = list(csv.DictReader((RESULTS / "power_surface.csv").open(encoding="utf-8")))
 
 
 def row(outcome: str, term: str, waves: str, kept: float, persons: int) -> dict[str, str]:
@@ -31,13 +34,19 @@ def row(outcome: str, term: str, waves: str, kept: float, persons: int) -> dict[
     return found
 
 
-def test_the_committed_surface_was_computed_by_the_code_that_is_here():
-    now = power_surface.inputs()
-    changed = sorted(name for name in now | RECORD["inputs"] if now.get(name) != RECORD["inputs"].get(name))
-    assert not changed, f"the power surface is out of date, for these changed: {', '.join(changed)}. Run: make analyses"
-    assert RECORD["result"] == power_surface.digest(ANALYSES / "power_surface.csv"), (
-        "the table was edited: make analyses"
-    )
+@pytest.mark.parametrize("name", [path.stem for path in committed.scripts()])
+def test_a_committed_result_was_computed_by_the_code_that_is_here(name):
+    table, record = (RESULTS / f"{name}.{ending}" for ending in ("csv", "json"))
+    then = json.loads(record.read_text(encoding="utf-8"))
+    data = [ROOT / path for path in then["inputs"] if path.startswith("book/")]
+    now = committed.inputs(ANALYSES / f"{name}.py", data)
+    changed = sorted(path for path in now | then["inputs"] if now.get(path) != then["inputs"].get(path))
+    assert not changed, f"{name} is out of date, for these changed: {', '.join(changed)}. Run: make analyses"
+    assert then["result"] == committed.digest(table), "the table was edited: make analyses"
+
+
+def test_every_committed_result_has_its_script():
+    assert {path.stem for path in RESULTS.iterdir()} == {path.stem for path in committed.scripts()}
 
 
 def modules_of(module: ModuleType) -> set[str]:
@@ -51,13 +60,13 @@ def test_its_sources_are_the_modules_that_it_uses():
     while waiting:
         used |= waiting
         waiting = {name for each in used for name in modules_of(sys.modules[each])} - used
-    named = {Path(name).stem for name in power_surface.inputs() if name.startswith("src/")}
+    named = {Path(name).stem for name in committed.inputs(SURFACE) if name.startswith("src/")}
     assert {f"helpers.{name}" for name in named} == used | {"helpers.reml"}  # which hands on what others define
 
 
 def test_every_plan_has_a_row_for_each_claim_about_its_outcome():
     plans = list(product(study.CLAIMS, power_surface.WAVES, power_surface.KEPT, power_surface.PERSONS))
-    expected = {(c.outcome, c.term, waves, f"{kept}", f"{n}") for c, waves, kept, n in plans}
+    expected = {(c.outcome, c.term, waves, f"{kept:g}", f"{n}") for c, waves, kept, n in plans}
     names = ("outcome", "term", "waves", "kept", "persons")
     assert {tuple(r[name] for name in names) for r in ROWS} == expected
     assert len(ROWS) == len(expected)
@@ -96,36 +105,11 @@ def test_a_cell_is_found_again_with_other_draws_and_the_effect_in_the_plan():
     assert found["type_m"] == pytest.approx(held, abs=3 * error)
 
 
-def test_a_run_that_is_stopped_leaves_the_committed_files_and_goes_on(monkeypatch, tmp_path, capsys):
-    plans = [("pda", "3 6 12", 0.0, n) for n in (50, 60, 70)]
-    asked = []
-
-    def rows_of(outcome, waves, kept, persons, replicates):
-        asked.append(persons)
-        if asked == [50, 60]:
-            raise KeyboardInterrupt
-        return [{"outcome": outcome, "persons": persons}]
-
-    for name, value in {"BUILD": tmp_path, "CSV": tmp_path / "t.csv", "RECORD": tmp_path / "t.json"}.items():
-        monkeypatch.setattr(power_surface, name, value)
-    monkeypatch.setattr(power_surface, "plans", lambda: plans)
-    monkeypatch.setattr(power_surface, "rows_of", rows_of)
-    monkeypatch.setattr(sys, "argv", ["power_surface.py"])
-    (tmp_path / "t.csv").write_text("as it was")
-    assert power_surface.main() == 130
-    assert (tmp_path / "t.csv").read_text() == "as it was"
-    assert power_surface.main() == 0
-    assert asked == [50, 60, 60, 70], "the plan that had ended is not computed again"
-    assert (tmp_path / "t.csv").read_text() == "outcome,persons\npda,50\npda,60\npda,70\n"
-    assert json.loads((tmp_path / "t.json").read_text())["result"] == power_surface.digest(tmp_path / "t.csv")
-    capsys.readouterr()
-
-
 # --- what the site makes of it ---
 
 
 def test_the_panel_gets_the_table_s_figures_and_no_others():
-    found = surface(ANALYSES)
+    found = surface(RESULTS)
     assert sum(len(curve["power"]) for curve in found["curves"].values()) == len(ROWS)
     cell = row("pda", "alliance:time", "3 6 9 12", 0.5, 145)
     curve = found["curves"]["pda alliance:time|3 6 9 12|0.5"]
@@ -137,9 +121,7 @@ def test_the_panel_gets_the_table_s_figures_and_no_others():
 
 
 def test_the_static_table_has_the_study_s_own_plan():
-    cells = [
-        [entry.astext() for entry in r.children] for r in static(surface(ANALYSES)).findall() if r.tagname == "row"
-    ]
+    cells = [[entry.astext() for entry in r.children] for r in static(surface(RESULTS)).findall() if r.tagname == "row"]
     [shown] = [cell for cell in cells if cell[0] == "PDA: alliance × time"]
     own = row("pda", "alliance:time", "3 6 12", 0.0, 302)
     assert shown[1:] == [f"{float(own[f'power_{effect}']):.2f}" for effect in (0.1, 0.2, 0.3, 0.4, 0.5)]
@@ -149,7 +131,7 @@ def test_the_static_table_has_the_study_s_own_plan():
 def test_a_surface_that_is_missing_or_not_whole_is_refused(tmp_path):
     with pytest.raises(BookError, match="make analyses"):
         surface(tmp_path)
-    lines = (ANALYSES / "power_surface.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    lines = (RESULTS / "power_surface.csv").read_text(encoding="utf-8").splitlines(keepends=True)
     (tmp_path / "power_surface.csv").write_text("".join(lines[:-1]), encoding="utf-8")
     (tmp_path / "power_surface.json").write_text(json.dumps(RECORD), encoding="utf-8")
     with pytest.raises(BookError, match="not whole"):
@@ -157,4 +139,56 @@ def test_a_surface_that_is_missing_or_not_whole_is_refused(tmp_path):
 
 
 def test_a_larger_study_is_more_precise_all_over_the_surface():
-    assert all(np.all(np.diff(curve["std_error"]) < 0) for curve in surface(ANALYSES)["curves"].values())
+    assert all(np.all(np.diff(curve["std_error"]) < 0) for curve in surface(RESULTS)["curves"].values())
+
+
+# --- what all analyses share ---
+
+
+def one_task(folder: str, number: int) -> list[dict]:
+    """A task that leaves a trace each time it is computed, and stops where the file `stop` is."""
+    if number == 2 and (Path(folder) / "stop").exists():
+        raise KeyboardInterrupt
+    (Path(folder) / f"{number}-{len(list(Path(folder).iterdir()))}").touch()
+    return [{"number": number, "square": number**2}]
+
+
+@pytest.fixture
+def script(tmp_path, monkeypatch):
+    """A script outside the repository that imports one module of helpers, with a build folder of its own."""
+    monkeypatch.setattr(committed, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(committed, "ROOT", tmp_path)
+    for name, text in (("study", "import math"), ("cohort", "from helpers.study import WAVES")):
+        (tmp_path / "src" / "helpers").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "src" / "helpers" / f"{name}.py").write_text(text)
+    path = tmp_path / "squares.py"
+    path.write_text("from helpers import cohort, nothing")
+    return path
+
+
+def test_what_a_result_came_from_is_its_script_and_the_helpers_it_imports_through_others_too(script):
+    assert list(committed.inputs(script)) == ["squares.py", "src/helpers/cohort.py", "src/helpers/study.py"]
+
+
+def test_a_run_that_was_stopped_goes_on_with_what_is_missing(script, tmp_path):
+    traces = tmp_path / "traces"
+    traces.mkdir()
+    tasks = [(str(traces), number) for number in (1, 2, 3)]
+    (traces / "stop").touch()
+    with pytest.raises(KeyboardInterrupt):
+        committed.gather(script, tasks, one_task)
+    (traces / "stop").unlink()
+    assert [row["square"] for row in committed.gather(script, tasks, one_task)] == [1, 4, 9]
+    before = sorted(traces.iterdir())
+    assert {path.name[0] for path in before} == {"1", "2", "3"}
+    committed.gather(script, tasks, one_task)
+    assert sorted(traces.iterdir()) == before, "what is there was computed again"
+
+
+def test_a_result_is_made_again_when_a_source_has_changed(script, tmp_path):
+    traces = tmp_path / "traces"
+    traces.mkdir()
+    committed.gather(script, [(str(traces), 1)], one_task)
+    (tmp_path / "src" / "helpers" / "study.py").write_text("import cmath")
+    committed.gather(script, [(str(traces), 1)], one_task)
+    assert len(list(traces.iterdir())) == 2

@@ -20,8 +20,9 @@ import data  # noqa: E402
 import engines  # noqa: E402
 import planning  # noqa: E402
 import report  # noqa: E402
-import run  # noqa: E402
 from referee import Referee, design  # noqa: E402
+
+import run  # noqa: E402
 
 SMALL = run.Extent({60: 1}, responses=4, blocks=2, limit=60, budget=60, replicates=10, repeats=1)
 

@@ -129,8 +129,19 @@ def test_the_fingerprint_covers_the_lock(chapter):
 
 
 def test_helpers_data_and_lock_are_what_outputs_depend_on():
-    names = [path.name for path in chapters._inputs(ROOT)]
+    names = [path.name for path in chapters._inputs(ROOT, "")]
     assert {"ledger.py", "study.py", "requirements.txt", "datapackage.json"} <= set(names)
+
+
+def test_of_the_analyses_results_only_those_that_a_chapter_names_are_what_it_depends_on(chapter):
+    write_chapter(chapter.root, "one", ["# One", CODE, 'records.analysis("curve")'])
+    before = fingerprint(chapter.root, read(chapter))
+    results = chapter.root / "book" / "data" / "analyses"
+    results.mkdir(parents=True)
+    (results / "missing.csv").write_text("claim\n")
+    assert fingerprint(chapter.root, read(chapter)) == before
+    (results / "curve.csv").write_text("claim\n")
+    assert fingerprint(chapter.root, read(chapter)) != before
 
 
 def test_prose_and_line_endings_leave_the_fingerprint_alone(chapter):

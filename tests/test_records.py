@@ -429,3 +429,14 @@ def test_no_data_upward_is_an_error_that_says_what_to_set(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError, match="set HELPERS_DATA"):
         records.folder()
+
+
+def test_an_analysis_is_read_with_its_record_from_the_folder_of_the_data(tmp_path, monkeypatch):
+    monkeypatch.setenv("HELPERS_DATA", str(tmp_path))
+    (tmp_path / "analyses").mkdir()
+    (tmp_path / "analyses" / "curve.csv").write_text("claim,p\ncontact_pda_average,0.25\n")
+    (tmp_path / "analyses" / "curve.json").write_text('{"seed": 3}')
+    table, about = records.analysis("curve")
+    assert table.to_dict("list") == {"claim": ["contact_pda_average"], "p": [0.25]} and about == {"seed": 3}
+    with pytest.raises(FileNotFoundError, match=r"nothing\.csv"):
+        records.analysis("nothing")

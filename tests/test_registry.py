@@ -108,4 +108,4 @@ def test_a_static_table_has_a_row_a_number_under_a_row_a_cell(ledger):
     assert made.count('<tr class="ledger-cell">') == 2
     assert '<a href="../one/z.html#num-b.late">cell 2</a>' in made
     assert '<th scope="row">b.late</th><td>2.00 points</td><td>computed</td><td>2.0000000000000004</td>' in made
-    assert "<strong>Zeta: 2 numbers</strong>; 2 not yet verified</summary>" in made
+    assert "<strong>Zeta</strong> · 2 numbers; 2 not yet verified</summary>" in made

@@ -8,7 +8,7 @@ from pathlib import Path
 from press import BookError, chromium
 
 NEEDED = ("playwright", "axe_playwright_python", "pypdf")
-SOURCES = ("book", "src", "analyses", "_config.yml", "_toc.yml", "requirements.txt", "CITATION.cff")
+SOURCES = ("book", "src", "_config.yml", "_toc.yml", "requirements.txt", "CITATION.cff")
 
 
 def prepare(root: Path) -> None:
@@ -43,5 +43,5 @@ def _files(path: Path) -> list[Path]:
 
 def run(root: Path, arguments: list[str]) -> int:
     """The tests under `tests/site`, side by side as `tests/site/conftest.py` groups them; pytest's exit code."""
-    workers = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadgroup"]
+    workers = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadscope"]
     return subprocess.call([sys.executable, "-m", "pytest", *workers, *arguments, "tests/site"], cwd=root)

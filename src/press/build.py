@@ -62,8 +62,6 @@ def stage(root: Path, notebooks: dict[str, NotebookNode], source: Path) -> None:
         return [name for name in names if name.startswith(".") or f"{inside}/{name}" in paired]
 
     shutil.copytree(root / "book", source / "book", ignore=skip)
-    if (root / "analyses").exists():  # their results: tables and records
-        shutil.copytree(root / "analyses", source / "analyses", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     for name in ("_config.yml", "_toc.yml"):
         read_yaml(root / name)  # a fault in it has one message
         shutil.copy(root / name, source / name)

@@ -1,7 +1,7 @@
 """The planning panel: the power surface of `analyses` as a script for the browser, and as a table without one.
 
 The directive `power-panel` marks the place; `book/_static/explorer/power.js` fills it. What it loads is written when
-the site is built, from analyses/power_surface.csv and .json, and only for a page that has the panel.
+the site is built, from book/data/analyses/power_surface.csv and .json, and only for a page that has the panel.
 """
 
 import csv
@@ -19,7 +19,7 @@ from helpers import study
 from press import BookError
 from press.roles import table
 
-FOLDER = "analyses"
+FOLDER = "book/data/analyses"
 DATA, SCRIPT, STYLE = "explorer/power-data.js", "explorer/power.js", "explorer/power.css"
 NAMES = {"attendance": "Attendance", "involvement": "Involvement", "pda": "PDA"}
 STEPS = {"contact": "day of contact a week", "alliance": "point of the alliance inventory"}

@@ -233,7 +233,7 @@ def visit_part_table(self: HTML5Translator, node: part_table) -> None:
 
 def _chapter_table(page: str, title: str, address: str, its: list[Row]) -> str:
     """Shut until it is opened, so that a page of many rows is drawn at once; a link to what is inside opens it."""
-    said = f"<strong>{escape(title)}: {len(its)} numbers</strong>; {_standings(its)}"
+    said = f"<strong>{escape(title)}</strong> · {len(its)} numbers; {_standings(its)}"
     body = "".join(_cell_rows(cell, address, list(group)) for cell, group in groupby(its, key=lambda row: row.cell))
     head = "".join(f'<th scope="col">{column}</th>' for column in ("Key", "Number", "Status", "Stored value"))
     name = _anchor(page)

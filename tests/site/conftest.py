@@ -11,20 +11,24 @@ from pathlib import Path
 import pytest
 from built import SITE
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from xdist.scheduler import LoadScopeScheduling
 
 from press import BookError, chromium
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in this hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class ByFile(LoadScopeScheduling):
     """The tests of a file run one after the other, since they share what they open or make; those of axe share nothing.
 
-    They come last, so that no process is left alone with a long file.
+    Files with more tests come first, single ones last, so that no process is left alone with a long file.
     """
-    for item in items:
-        if item.path.name != "test_axe.py":
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-    items.sort(key=lambda item: item.path.name == "test_axe.py")
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, _ = nodeid.partition("::")
+        return nodeid if file.endswith("test_axe.py") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log) -> ByFile:
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

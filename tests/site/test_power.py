@@ -11,8 +11,8 @@ from built import ROOT
 from scipy import stats
 
 PAGE = "book/using/explorer.html"
-RECORD = json.loads((ROOT / "analyses" / "power_surface.json").read_text(encoding="utf-8"))
-ROWS = list(csv.DictReader((ROOT / "analyses" / "power_surface.csv").open(encoding="utf-8")))
+RECORD = json.loads((ROOT / "book" / "data" / "analyses" / "power_surface.json").read_text(encoding="utf-8"))
+ROWS = list(csv.DictReader((ROOT / "book" / "data" / "analyses" / "power_surface.csv").open(encoding="utf-8")))
 PERSONS = sorted({int(row["persons"]) for row in ROWS})
 Z = stats.norm.isf(0.025)
 
