@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from committed import ROOT, main
 from scipy import stats
 
+from committed import ROOT, main
 from helpers import cohort, design, measures, records, study
 from helpers.reml import Waves
 
@@ -33,7 +33,6 @@ PERSONS = (151, 453, 604)
 SIZES = {"study": 10_000, "candidates": 250, "effects": 250, "growth": 250, "persons": 250}
 PLANNED = 302
 DATA = [ROOT / "book" / "data" / f"{name}-SYNTHETIC.csv" for name in ("persons", "visits")]
-SURFACE = ROOT / "analyses" / "power_surface.csv"
 
 BASELINE = (*(f"{outcome}_0" for outcome in study.OUTCOMES), "female", "age")
 VARYING = ("contact", "alliance", *study.OUTCOMES)
@@ -185,7 +184,7 @@ def truth(name: str) -> list[dict]:
 
 
 def finish(table: pd.DataFrame) -> pd.DataFrame:
-    """Of each group of siblings what `group_rows` gives; the shipped cohort's place; the plan's power surface."""
+    """Of each group of siblings what `group_rows` gives; how the claims go together; the shipped cohort's place."""
     truths = table[table["kind"] == "truth"].set_index(["world", "claim"])["causal"]
     rows = []
     for (name, persons, candidates), group in table[table["kind"] == "sibling"].groupby(
@@ -200,7 +199,7 @@ def finish(table: pd.DataFrame) -> pd.DataFrame:
         if label == "study" and persons == PLANNED:
             rows += [common | row for row in dependence(estimate, std_error, df)]
             rows += [common | row for row in place(estimate, std_error, df)]
-    return pd.concat([pd.DataFrame(rows), planned()], ignore_index=True)[COLUMNS]
+    return pd.DataFrame(rows)[COLUMNS]
 
 
 def group_rows(
@@ -309,21 +308,6 @@ def place(estimate: np.ndarray, std_error: np.ndarray, df: np.ndarray) -> list[d
     return [*rows, {"what": "farther", "value": value, "mcse": mcse, "n": n}]
 
 
-def planned() -> pd.DataFrame:
-    """The linear plan's power by people and effect (`at`, SDs), type S and M at the study's size; see power_surface."""
-    surface = pd.read_csv(SURFACE)
-    surface = surface[(surface["waves"] == "3 6 12") & (surface["kept"] == 0)]
-    keys = {(claim.outcome, claim.term): claim.key for claim in study.CLAIMS}
-    rows = []
-    for row in surface.to_dict("records"):
-        common = {"world": "plan", "persons": row["persons"], "claim": keys[row["outcome"], row["term"]]}
-        for name, value in row.items():
-            what, _, at = name.rpartition("_")
-            if what == "power" or (what in ("type_s", "type_m") and row["persons"] == PLANNED):
-                rows.append(common | {"what": what, "at": float(at), "value": value})
-    return pd.DataFrame(rows)
-
-
 ABOUT = {
     "seed": SEED,
     "siblings": SIZES,
@@ -334,4 +318,4 @@ ABOUT = {
 }
 
 if __name__ == "__main__":
-    sys.exit(main(Path(__file__), tasks, rows_of, ABOUT, finish, [*DATA, SURFACE]))
+    sys.exit(main(Path(__file__), tasks, rows_of, ABOUT, finish, DATA))
