@@ -153,3 +153,47 @@ def test_a_person_alone_in_their_visit_pattern_can_be_taken_out(made):
     rest = {name: arrays[name][arrays["group"] != 7] for name in ("y", "X", "Z", "group")}
     refit = reml.Moments.from_arrays(**rest).fit()
     assert others.optimum().beta[labels.get_loc(7)] == pytest.approx(refit.fixed["estimate"].to_numpy(), abs=1e-6)
+
+
+def test_people_taken_out_in_turn_stay_away(made):
+    arrays, _ = made
+    order = [4, 20, 11]
+    labels, others = diagnostics.without_each(**arrays, in_turn=order)
+    assert list(labels) == order
+    for k in range(3):
+        kept = ~np.isin(arrays["group"], order[: k + 1])
+        refit = reml.Moments.from_arrays(*(arrays[name][kept] for name in ("y", "X", "Z", "group"))).fit()
+        assert others.optimum().beta[k] == pytest.approx(refit.fixed["estimate"].to_numpy(), abs=1e-6)
+
+
+@pytest.mark.parametrize("order", [[99], [4, 4]])
+def test_people_who_are_not_there_or_twice_cannot_be_taken_out_in_turn(made, order):
+    with pytest.raises(ValueError, match="in_turn"):
+        diagnostics.without_each(**made[0], in_turn=order)
+
+
+def row(estimate, low, high):
+    return {"estimate": estimate, "conf_low": low, "conf_high": high}
+
+
+@pytest.mark.parametrize(
+    ("word", "check"),
+    {
+        "holds": row(2.1, 0.1, 4.1),
+        "weakens": row(2.9, -0.1, 5.9),  # the interval includes zero
+        " weakens": row(1.9, 0.1, 3.7),  # more than a third is lost
+        "falls": row(0.9, 0.1, 1.7),  # more than two thirds are lost
+        " falls": row(-3.0, -5.0, -1.0),  # the sign turns
+    }.items(),
+)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_verdict_follows_its_rule_and_the_worst_check_decides(word, check, sign):
+    turned = check if sign > 0 else row(-check["estimate"], -check["conf_high"], -check["conf_low"])
+    fine = row(3.0 * sign, *sorted([1.0 * sign, 5.0 * sign]))
+    assert diagnostics.verdict(3.0 * sign, pd.DataFrame([turned])) == word.strip()
+    assert diagnostics.verdict(3.0 * sign, pd.DataFrame([fine, turned, fine])) == word.strip()
+
+
+def test_a_check_without_an_estimate_is_no_verdict():
+    with pytest.raises(ValueError, match="checks"):
+        diagnostics.verdict(1.0, pd.DataFrame([row(np.nan, 0.0, 1.0)]))

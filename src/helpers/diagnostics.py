@@ -13,6 +13,24 @@ import pandas as pd
 from helpers.moments import Moments, _table, upright
 from helpers.reml import Fit
 
+WEAKENS, FALLS = 1 / 3, 2 / 3  # shares of an estimate whose loss weakens a claim, or fells it
+VERDICTS = ("holds", "weakens", "falls")  # from good to bad
+
+
+def verdict(claimed: float, checks: pd.DataFrame) -> str:
+    """What checks make of a claim whose estimate was `claimed`; `checks` has estimate, conf_low, conf_high, a row each.
+
+    A check `falls` if the estimate turns its sign or loses more than the share FALLS of its size; it `weakens` if it
+    loses more than WEAKENS, or if its interval includes zero; else it `holds`. The verdict is that of the worst check.
+    Raises ValueError for no checks, or one that is not a number.
+    """
+    if not len(checks) or checks[["estimate", "conf_low", "conf_high"]].isna().any(axis=None):
+        raise ValueError("checks: none, or one without estimate or interval")
+    left = checks["estimate"] / claimed
+    includes = (checks["conf_low"] <= 0) & (checks["conf_high"] >= 0)
+    worst = np.where(left < 1 - FALLS, 2, np.where((left < 1 - WEAKENS) | includes, 1, 0)).max()
+    return VERDICTS[worst]
+
 
 def residuals(
     fit: Fit, y: np.ndarray, X: np.ndarray, Z: np.ndarray, group: np.ndarray, **names: object
@@ -38,12 +56,19 @@ def residuals(
 
 
 def without_each(
-    y: np.ndarray, X: np.ndarray, Z: np.ndarray, group: np.ndarray, **names: Sequence[str] | str
+    y: np.ndarray,
+    X: np.ndarray,
+    Z: np.ndarray,
+    group: np.ndarray,
+    in_turn: Sequence | None = None,
+    **names: Sequence[str] | str,
 ) -> tuple[pd.Index, Moments]:
     """People's labels (B,), and B data sets: the moments of all people less those of one of them each.
 
+    `in_turn` lists people who go one after another and stay away: without the first, without the first two, and so on.
     The sums of a person are subtracted, which is exact; `optimum` then solves all B side by side. `names` are
-    `fixed`, `random` and `outcome` of `Moments.from_arrays`, which says what is raised.
+    `fixed`, `random` and `outcome` of `Moments.from_arrays`, which says what is raised. Raises ValueError for someone
+    in `in_turn` who has no row, or stands there twice.
     """
     whole = Moments.from_arrays(y, X, Z, group, **names)
     labels, person = np.unique(group, return_inverse=True)
@@ -61,6 +86,11 @@ def without_each(
         left = W[rows] - U @ inside
         m[i, pattern], E[i] = 1, left.T @ left
         S[i, pattern, :k, :k] = inside[:, None, :, None] * inside[None, :, None, :]
+    if in_turn is not None:
+        gone = pd.Index(labels).get_indexer(in_turn)
+        if (gone < 0).any() or len(set(gone)) < len(gone):
+            raise ValueError("in_turn: someone without a row, or listed twice")
+        labels, m, S, E = labels[gone], m[gone].cumsum(0), S[gone].cumsum(0), E[gone].cumsum(0)
     return pd.Index(labels, name="person"), replace(whole, m=whole.m - m, S=whole.S - S, E=whole.E - E)
 
 
