@@ -55,7 +55,7 @@ def test_the_fewest_who_must_leave_are_found_by_refits_to_those_who_stay(chapter
 
 def test_an_sd_for_each_wave_has_the_criterion_of_its_covariance_written_out(chapter):
     log_sd, columns = np.array([0.2, -0.5]), chapter["arrays"]["pda_c"]
-    moments, added = chapter["divided"]("pda", log_sd)
+    moments, added = chapter["divided"](columns, chapter["frames"]["pda_c"]["wave"], log_sd)
     fit = moments.fit()
     sd = np.exp(np.append(0, log_sd))[np.searchsorted(study.FOLLOW_UPS, chapter["frames"]["pda_c"]["wave"])]
     same = columns["group"][:, None] == columns["group"][None, :]
@@ -67,9 +67,18 @@ def test_an_sd_for_each_wave_has_the_criterion_of_its_covariance_written_out(cha
 
 
 def test_one_sd_for_all_waves_is_the_model_itself(chapter):
-    moments, added = chapter["divided"]("attendance", np.zeros(2))
+    wave = chapter["frames"]["attendance_c"]["wave"]
+    moments, added = chapter["divided"](chapter["arrays"]["attendance_c"], wave, np.zeros(2))
     assert added == 0
     assert moments.fit().criterion == pytest.approx(chapter["fits"]["attendance_c"].criterion, abs=1e-8)
+
+
+def test_an_sd_for_each_wave_of_attendance_is_nlme_s(chapter):
+    # lme(attendance ~ ..., random = ~ 1 | person, weights = varIdent(form = ~ 1 | wave)) of nlme in R
+    found = chapter["_recorded"]
+    assert found["picture.waves.intercept.sd_12"] == pytest.approx(0.6748614, abs=1e-3)
+    assert found["picture.waves.intercept.estimate"] == pytest.approx(0.06103063, abs=1e-5)
+    assert found["picture.waves.intercept.p_one_sd"] == pytest.approx(np.exp(-10.00104 / 2), rel=1e-4)
 
 
 def test_months_as_time_give_the_claims_themselves_and_levels_give_dummies(chapter):
