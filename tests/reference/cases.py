@@ -59,6 +59,11 @@ def helpfull(slope: bool) -> pd.DataFrame:
     return columns(rows["pda"], X, [one, when] if slope else [one], rows["ID"]).round(9)
 
 
+def claims() -> dict[str, pd.DataFrame]:
+    """The models of the nine claims, and HELP's with a random intercept."""
+    return {name: frame for name, frame in study().items() if name[-2:] in ("_b", "_c")} | {"help": helpfull(False)}
+
+
 def made(
     seed: int,
     people: int = 40,

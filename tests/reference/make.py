@@ -1,8 +1,9 @@
 """Make the reference values: `make reference`, or `python tests/reference/make.py`.
 
-Needs Rscript with lme4, lmerTest, pbkrtest and jsonlite. Writes lme4.json (the cases of cases.py), lme4_study.json (the
-study's models on the committed cohort), help.json (HELP's models) and reliability.json (base R alone). What the tests
-take as the truth is exact.json, which exact.py makes afterwards, without R: see there.
+Needs Rscript with lme4, lmerTest, pbkrtest, clubSandwich and jsonlite. Writes lme4.json (the cases of cases.py),
+lme4_study.json (the study's models on the committed cohort), clubsandwich.json (the models of the claims, and HELP's),
+help.json (HELP's models) and reliability.json (base R alone). What the tests take as the truth of the engine is
+exact.json, which exact.py makes afterwards, without R: see there.
 """
 
 import json
@@ -19,19 +20,19 @@ from helpers import models
 HERE = Path(__file__).parent
 
 
-def lme4(frames: dict[str, pd.DataFrame]) -> dict:
-    """What lme4.R says of each frame."""
+def by_r(frames: dict[str, pd.DataFrame], script: str) -> dict:
+    """What lme4.R, or another script that takes a folder of frames, says of each frame."""
     with tempfile.TemporaryDirectory() as folder:
         for name, frame in frames.items():
             frame.to_csv(Path(folder) / f"{name}.csv", index=False)
         out = Path(folder) / "out.json"
-        subprocess.run(["Rscript", str(HERE / "lme4.R"), folder, str(out)], check=True)
+        subprocess.run(["Rscript", str(HERE / script), folder, str(out)], check=True)
         return json.loads(out.read_text())
 
 
 def study() -> dict:
     """The study's models, with terms named as in the book."""
-    found = lme4(cases.study())
+    found = by_r(cases.study(), "lme4.R")
     results = {"about": found.pop("about")}
     for name, fit in found.items():
         terms, roger = ["Intercept", *models.SPECIFICATIONS[name].terms], fit["kenward_roger"]
@@ -61,7 +62,8 @@ if __name__ == "__main__":
     reliability = subprocess.run(["Rscript", "reliability.R"], cwd=HERE, check=True, capture_output=True, text=True)
     (HERE / "reliability.json").write_text(reliability.stdout)
     for file, result in (
-        ("lme4.json", lme4({name: case() for name, case in cases.CASES.items()})),
+        ("lme4.json", by_r({name: case() for name, case in cases.CASES.items()}, "lme4.R")),
         ("lme4_study.json", study()),
+        ("clubsandwich.json", by_r(cases.claims(), "clubsandwich.R")),
     ):
         (HERE / file).write_text(json.dumps(result, indent=1) + "\n")
