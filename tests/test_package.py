@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 HELPERS = ROOT / "src" / "helpers"
 ORDER = ["study", "records", "measures", "cohort", "likelihood", "formulas", "moments", "waves", "reml", "models",
-         "plans", "design", "tables", "figures", "ledger", "__main__"]  # fmt: skip
+         "imputation", "weights", "plans", "design", "tables", "figures", "ledger", "__main__"]  # fmt: skip
 DISTRIBUTIONS = {"IPython": "ipython"}  # where the import's name is not the distribution's
 
 
