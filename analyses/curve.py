@@ -2,9 +2,9 @@
 
 The table has a row a specification, in the order of `curve.specifications()`, so that the choices of a row are known by
 its number; `gee` is 1 where GEE fitted it (the choices of `GEE` as given there, the others crossed; the row is numbered
-as the specification with a random intercept by REML). Of each claim: the estimate in thousandths of an SD of the outcome
-for one SD of the predictor (interactions: the change of that from the first follow-up to the last), and in the column
-`sig_...` whether it is told apart from zero at `study.ALPHA`, two-sided (mixed models: t with Satterthwaite's df).
+as the specification with a random intercept by REML). Of each claim: the estimate in thousandths of an SD of the
+outcome for one SD of the predictor (interactions: the change of that from the first follow-up to the last), and in the
+column `sig_...` whether it is told apart from zero at `study.ALPHA`, two-sided (mixed models: t with Satterthwaite's df).
 """
 
 import sys
@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from committed import ROOT, Rows, main
 from scipy import stats
 
-from committed import ROOT, Rows, main
 from helpers import curve, records, study
 
 DATA = [ROOT / "book" / "data" / name for name in ("persons-SYNTHETIC.csv", "visits-SYNTHETIC.csv")]

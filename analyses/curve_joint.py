@@ -2,30 +2,29 @@
 
 Rows of the table, by `part`:
 
-joint   for each claim, family and statistic: value, null_low, null_high, p, mcse (see `curve.joint`). A family is "all",
-        one form of the predictor, or a form and a scale
+joint   for each claim, family and statistic: value, null_low, null_high, p, mcse (see `curve.joint`). A family is
+        "all", one form of the predictor, or a form and a scale
 fits    for each claim: the share of fits whose optimum is certified
-check   for each claim, over `CHECKED` designs drawn at random: the t of the draws with variances held, against those with
-        variances fitted anew: their correlation (the least of all designs), the ratio of their SDs (held over anew, the
-        mean), and the 97.5 % point of the null of mean_t over these designs by either way
+check   for each claim, over `CHECKED` designs drawn at random: the t of the draws with variances held, against those
+        with variances fitted anew: their correlation (the least of all designs), the ratio of their SDs (held over
+        anew, the mean), and the 97.5 % point of the null of mean_t over these designs by either way
 size    for an average and an interaction: how often the joint test of a smaller curve has p < .05 in cohorts made
         without effects, with its Monte Carlo error
 """
 
 import sys
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-
 from committed import ROOT, Rows, main
+
 from helpers import cohort, curve, records, study
 
 SEED = 416_020
 DRAWS = 499
 CHECKED, CHECK_DRAWS = 8, 199
-COHORTS, BLOCK, SIZE_DRAWS = 200, 10, 199
+COHORTS, BLOCK, SIZE_DRAWS = 120, 10, 199
 SIZE_CLAIMS = ("contact_attendance_average", "alliance_pda_interaction")
 DATA = [ROOT / "book" / "data" / name for name in ("persons-SYNTHETIC.csv", "visits-SYNTHETIC.csv")]
 CLAIMS = {claim.key: claim for claim in study.CLAIMS}
@@ -84,11 +83,8 @@ def check(panel: curve.Panel, claim: study.Claim) -> Rows:
 
 def without_effects() -> cohort.Parameters:
     """The cohort's parameters with every effect of contact and alliance at zero, and neither tied to the propensity."""
-    p = cohort.Parameters()
-    ends = ("_contact", "_alliance", "_contact_change", "_alliance_change")
-    none = [f.name for f in fields(p) if f.name.removesuffix("_change").endswith(ends[:2]) and hasattr(p, f.name)]
-    none = [name for name in none if name.split("_")[0] in study.OUTCOMES]
-    return p.change(**dict.fromkeys([*none, "contact_propensity", "alliance_propensity"], 0.0))
+    effects = [f"{o}_{x}{end}" for o in study.OUTCOMES for x in ("contact", "alliance") for end in ("", "_change")]
+    return cohort.Parameters().change(**dict.fromkeys([*effects, "contact_propensity", "alliance_propensity"], 0.0))
 
 
 def small() -> pd.DataFrame:
@@ -109,7 +105,8 @@ def of_cohorts(first: int) -> Rows:
         for key in SIZE_CLAIMS:
             test = curve.joint(*curve.fits(panel, CLAIMS[key], specs, weights))
             rows += [
-                {"part": "size", "claim": key, "statistic": name, "p": float(value)} for name, value in test["p"].items()
+                {"part": "size", "claim": key, "statistic": name, "p": float(value)}
+                for name, value in test["p"].items()
             ]
     return rows
 

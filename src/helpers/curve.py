@@ -1,8 +1,8 @@
-"""Every reasonable analysis of one claim: the specifications, the columns of each, the fits of all, the person bootstrap.
+"""Every reasonable analysis of a claim: the specifications, the columns of each, the fits of all, the person bootstrap.
 
 A *specification* is one level of each choice in `CHOICES`; the same list, a full factorial, serves each of the nine
-claims. Every estimate is on one scale: SDs of the outcome for one SD of the predictor; for an interaction, the change of
-that from the first follow-up to the last, whatever the coding of time. Three estimands, by the form of the predictor:
+claims. Every estimate is on one scale: SDs of the outcome for one SD of the predictor; for an interaction, the change
+of that from the first follow-up to the last, whatever the coding of time. Three estimands, by the predictor's form:
 
     overall   b of x_ti: people with more against people with less, and visits with more against visits with less, mixed
     between   b of the person's mean of x, beside their departures from it
@@ -16,8 +16,8 @@ The bootstrap draws people with replacement, the same draw for every specificati
     b(w) = Cxx^-1 Cxy,      s2(w) = (Cyy - Cyx b) / d,      se(w)^2 = s2(w) diag Cxx^-1                         (2)
 
 with d = sum_i w_i n_i less p (REML) or whole (ML), and with T, the relative covariance of the random effects, at the
-specification's own optimum: what a person adds to C is then one matrix, found once. (Refitting T in every draw takes a
-hundred times as long and gives nearly the same t; `refitted` does so, and the analysis says how near.)
+specification's own optimum: what a person adds to C is then one matrix, found once. (Refitting T in every draw takes
+tens of times as long and gives nearly the same t; `refitted` does so, and the analysis says how near.)
 The null of no effect needs no second fit: y less the specification's own effect, y - b x, has in every draw the
 estimate b(w) - b and the same se(w), because x is a column of X. So t0(w) = (b(w) - b) / se(w) is studentised.
 
@@ -102,8 +102,8 @@ class Panel:
 
 
 def bounded(outcome: str, values: np.ndarray, window: np.ndarray) -> np.ndarray:
-    """An outcome on a scale without bounds: log((y + 1/2) / (N - y + 1/2)) for days abstinent out of N in the window and
-    activities out of N = 6; log(1 + y) for meetings a week."""
+    """An outcome on a scale without bounds: log((y + 1/2) / (N - y + 1/2)) for days abstinent out of N in the window
+    and activities out of N = 6; log(1 + y) for meetings a week."""
     if outcome == "attendance":
         return np.log1p(values)
     n = window if outcome == "pda" else float(len(study.ACTIVITY_ITEMS))
@@ -179,7 +179,7 @@ def design(
 
 
 def _parts(x: np.ndarray, has: np.ndarray, time: str, split: bool) -> list[np.ndarray]:
-    """The predictor about its mean over the visits that have it (or that wave's), zero elsewhere; or within, between."""
+    """The predictor about its mean over the visits that have it (or the wave's), zero elsewhere; or within, between."""
     axis = 0 if "wave means" in time else None
     x = np.where(has, x - x.sum(axis) / has.sum(axis), 0)
     if not split:
@@ -287,7 +287,7 @@ def _size(used: np.ndarray) -> tuple[int, int]:
 def resampled(
     W: np.ndarray, used: np.ndarray, Z: np.ndarray, T: np.ndarray, weights: np.ndarray, targets: list[int], reml: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Estimates and standard errors (targets, B) of one design W (n, 3, c) in draws of people, equations (1) and (2)."""
+    """Estimates and standard errors (targets, B) of one design W (n, 3, c) in draws of people: (1) and (2)."""
     there = used.any(1)
     W, used, w = W[there], used[there], weights[:, there].astype(float)
     Zi = Z * used[..., None]
@@ -341,8 +341,8 @@ def statistics(estimate: np.ndarray, t: np.ndarray, critical: np.ndarray) -> np.
 def joint(frame: pd.DataFrame, estimate: np.ndarray, std_error: np.ndarray) -> pd.DataFrame:
     """The joint test of a curve against draws under the null: a row for each of `STATISTICS`.
 
-    From `fits`. Columns: value; null_low, null_high (2.5 and 97.5 % of the draws); p = (1 + draws at least as extreme) /
-    (1 + draws), by size for median and mean_t, in the claimed direction for share; mcse of p.
+    From `fits`. Columns: value; null_low, null_high (2.5 and 97.5 % of the draws); mcse; and p = (1 + draws at least as
+    extreme) / (1 + draws), by size for median and mean_t, in the claimed direction for share.
     """
     here, critical = frame["estimate"].to_numpy()[:, None], _critical(frame)
     t = here / frame["std_error"].to_numpy()[:, None]
