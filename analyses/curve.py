@@ -4,7 +4,7 @@ The table has a row a specification, in the order of `curve.specifications()`, s
 its number; `gee` is 1 where GEE fitted it (the choices of `GEE` as given there, the others crossed; the row is numbered
 as the specification with a random intercept by REML). Of each claim: the estimate in thousandths of an SD of the
 outcome for one SD of the predictor (interactions: the change of that from the first follow-up to the last), and in the
-column `sig_...` whether it is told apart from zero at `study.ALPHA`, two-sided (mixed models: t with Satterthwaite's df).
+column `sig_...` whether it is told apart from zero at `study.ALPHA`, two-sided (mixed models: Satterthwaite's df).
 """
 
 import sys
