@@ -49,7 +49,7 @@ def of_claim(key: str, draws: int, every: int) -> Rows:
     rows = [{"part": "fits", "claim": key, "statistic": "certified", "value": float(found["certified"].mean())}]
     for form, scale in FAMILIES:
         here = specs["predictor"].isin(curve.FORMS if form == "all" else [form]).to_numpy()
-        here &= (specs["scale"].isin(curve.CHOICES["scale"] if scale == "all" else [scale])).to_numpy()
+        here = here & specs["scale"].isin(curve.CHOICES["scale"] if scale == "all" else [scale]).to_numpy()
         if here.any():
             test = curve.joint(found[here], estimate[here], error[here]).reset_index().to_dict("records")
             rows += [{"part": "joint", "claim": key, "form": form, "scale": scale} | row for row in test]
