@@ -22,9 +22,9 @@ from committed import ROOT, Rows, main
 from helpers import cohort, curve, records, study
 
 SEED = 416_020
-DRAWS = 499
+DRAWS = 299
 CHECKED, CHECK_DRAWS = 8, 199
-COHORTS, BLOCK, SIZE_DRAWS = 120, 10, 199
+COHORTS, BLOCK, SIZE_DRAWS = 100, 5, 199
 SIZE_CLAIMS = ("contact_attendance_average", "alliance_pda_interaction")
 DATA = [ROOT / "book" / "data" / name for name in ("persons-SYNTHETIC.csv", "visits-SYNTHETIC.csv")]
 CLAIMS = {claim.key: claim for claim in study.CLAIMS}
