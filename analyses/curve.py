@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from committed import ROOT, Rows, main
 from scipy import stats
 
+from committed import ROOT, Rows, main
 from helpers import curve, records, study
 
 DATA = [ROOT / "book" / "data" / name for name in ("persons-SYNTHETIC.csv", "visits-SYNTHETIC.csv")]

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from committed import ROOT, Rows, main
 
+from committed import ROOT, Rows, main
 from helpers import cohort, curve, records, study
 
 SEED = 416_020

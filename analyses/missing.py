@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from committed import ROOT, main
 from scipy import stats
 from scipy.special import expit
 
+from committed import ROOT, main
 from helpers import cohort, imputation, measures, models, records, study
 from helpers.reml import Moments, Optimum
 

@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import statsmodels.api as sm
-from committed import main
 from scipy.special import expit
 
+from committed import main
 from helpers import cohort, measures, models, reml, study, weights
 
 SEED = 20_162
