@@ -4,7 +4,7 @@ import pytest
 
 from helpers import ledger
 from helpers.study import CLAIMS
-from press.verdicts import CHECKS, WORDS, verdicts
+from press.verdicts import CHECKS, WORDS, short, verdicts
 
 
 def recorded(**words: str) -> dict[str, dict]:
@@ -31,3 +31,9 @@ def test_a_verdict_is_found_by_its_check_and_its_claim(word):
 def test_what_is_no_verdict_is_refused_by_its_key(wrong):
     with pytest.raises(ValueError, match=rf"verdict\.{wrong['check']}\.{wrong['claim']}"):
         verdicts(recorded(**wrong))
+
+
+def test_every_claim_has_a_short_name_of_its_own():
+    names = [short(claim) for claim in CLAIMS]
+    assert "Alliance × time: PDA" in names and "Contact: attendance" in names
+    assert len(set(names)) == len(CLAIMS)

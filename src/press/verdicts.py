@@ -11,7 +11,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from helpers.study import CLAIMS, Claim
-from press.roles import MISSING, Cell, claim_words, number_node, table, warn
+from press.roles import MISSING, Cell, number_node, table, warn
 
 WORDS = ("holds", "weakens", "falls")
 CHECKS = {  # in the order of the chapters, and how the head of the table says them
@@ -47,6 +47,12 @@ def verdicts(results: Mapping[str, Mapping]) -> dict[tuple[str, str], str]:
     return found
 
 
+def short(claim: Claim) -> str:
+    """The claim in as few words as a table of many columns has room for: 'Alliance × time: PDA'."""
+    outcome = {"pda": "PDA"}.get(claim.outcome, claim.outcome)
+    return f"{claim.term.replace(':', ' × ').capitalize()}: {outcome}"
+
+
 class VerdictTable(SphinxDirective):
     """Claims by checks, each word a link to its cell; the last column counts."""
 
@@ -59,12 +65,14 @@ class VerdictTable(SphinxDirective):
         for check in set(CHECKS) - {check for check, _ in found}:
             warn(f"no chapter recorded verdict.{check}.CLAIM", self.env.docname, self.lineno, "verdict")
         head = ("Claim", *CHECKS.values(), "Holds in")
-        return [table("The nine claims under each check", head, [self.row(claim, found) for claim in CLAIMS])]
+        built = table("The nine claims under each check", head, [self.row(claim, found) for claim in CLAIMS])
+        built["classes"].append("press-verdict")
+        return [built]
 
     def row(self, claim: Claim, found: Mapping[tuple[str, str], str]) -> list[Cell]:
         asked = [found[check, claim.key] for check in CHECKS if (check, claim.key) in found]
         cells = [self.word(check, claim, found.get((check, claim.key))) for check in CHECKS]
-        return [claim_words(claim), *cells, f"{asked.count('holds')} of {len(asked)}"]
+        return [short(claim), *cells, f"{asked.count('holds')} of {len(asked)}"]
 
     def word(self, check: str, claim: Claim, word: str | None) -> Cell:
         if word is None:
