@@ -21,7 +21,8 @@ def test_a_reader_who_runs_the_command_sees_the_hash(what, printed, command):
 def test_the_lock_the_numbers_and_every_file_of_the_data_have_a_hash():
     commands = {command for _, _, command in colophon.hashes(ROOT)}
     names = ["requirements.txt", "book/results.json"]
-    names += [f"book/data/{path.name}" for path in (ROOT / "book" / "data").iterdir()]
+    data = ROOT / "book" / "data"
+    names += [f"book/data/{path.relative_to(data).as_posix()}" for path in data.rglob("*") if path.is_file()]
     assert {f"sha256sum {name}" for name in names} < commands
 
 

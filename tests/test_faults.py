@@ -112,8 +112,7 @@ def test_a_stored_number_that_does_not_match_fails_verify_and_names_key_and_valu
 
 
 def test_a_malformed_file_names_chapter_file_and_value(book):
-    for path in DATA.iterdir():
-        shutil.copy(path, book / "book" / "data" / path.name)
+    shutil.copytree(DATA, book / "book" / "data", dirs_exist_ok=True)
     persons = book / "book" / "data" / "persons-SYNTHETIC.csv"
     persons.write_text(persons.read_text().replace("female", "femal", 1))
     write_chapter(book, "one", ["# One", READ])
