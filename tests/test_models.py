@@ -243,7 +243,7 @@ def test_warnings_of_statsmodels_stay_inside_and_are_kept(scores):
     rows = models.frame("pda_b", scores).assign(pda=lambda f: np.random.default_rng(0).normal(size=len(f)))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        # Whether lbfgs gives up there depends on the processor's last digits; Powell's search always ends on the boundary.
+        # Whether lbfgs gives up there depends on a processor's last digits; Powell always ends on the boundary.
         fit = models.hlm(rows, "pda", ["contact"], "person", optimisers=("powell",))
     assert fit.singular
     assert "boundary" in fit.table["warnings"].iloc[0]
