@@ -1,7 +1,7 @@
 """The verdict: each claim under each check of the part on robustness, drawn from the ledger when the site is built.
 
 A chapter records `verdict.CHECK.CLAIM` with one of the three words below, by a rule that it states. Each cell of the
-table is a link to the cell that recorded it; a check that does not apply to a claim leaves a dash.
+table is a link to the cell that recorded it; a check that does not apply to a claim says n/a.
 """
 
 from collections.abc import Mapping
@@ -11,9 +11,10 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from helpers.study import CLAIMS, Claim
-from press.roles import MISSING, Cell, number_node, table, warn
+from press.roles import Cell, number_node, table, warn
 
 WORDS = ("holds", "weakens", "falls")
+APART = "n/a"  # not the dash that stands for a number nobody recorded
 CHECKS = {  # in the order of the chapters, and how the head of the table says them
     "influence": "Anyone left out",
     "robust_errors": "Robust errors",
@@ -76,7 +77,7 @@ class VerdictTable(SphinxDirective):
 
     def word(self, check: str, claim: Claim, word: str | None) -> Cell:
         if word is None:
-            return MISSING
+            return APART
         link = number_node(f"verdict.{check}.{claim.key}", self.env, self.lineno, hover=False)
         return nodes.inline("", "", link, classes=[f"press-{word}"])
 
