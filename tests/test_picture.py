@@ -4,12 +4,11 @@ import json
 from pathlib import Path
 
 import dense
-import jupytext
-import matplotlib
 import numpy as np
 import pytest
+from ran import names_of
 
-from helpers import ledger, models, reml, study
+from helpers import models, reml, study
 
 ROOT = Path(__file__).parents[1]
 HELP = json.loads((ROOT / "tests/reference/help.json").read_text(encoding="utf-8"))["fits"]
@@ -18,19 +17,7 @@ HELP = json.loads((ROOT / "tests/reference/help.json").read_text(encoding="utf-8
 @pytest.fixture(scope="module")
 def chapter():
     """The chapter's names after all its cells, and its ledger entries by key (`_recorded`)."""
-    names, recorded = {"__name__": "picture_chapter"}, {}
-
-    def keep(*_, metadata=None, **__):
-        recorded.update({entry["key"]: entry["value"] for entry in (metadata or {}).get("ledger", [])})
-
-    matplotlib.use("Agg")
-    with pytest.MonkeyPatch.context() as patch, matplotlib.rc_context():
-        patch.setattr(ledger, "display", keep)
-        for number, cell in enumerate(jupytext.read(ROOT / "book/robustness/picture.md").cells):
-            if cell.cell_type == "code":
-                exec(compile(cell.source, f"picture.md, cell {number}", "exec"), names)
-        matplotlib.pyplot.close("all")
-    return {**names, "_recorded": recorded}
+    return names_of("robustness/picture")
 
 
 @pytest.mark.parametrize("check", ["influence", "robust_errors", "time_coding"])
