@@ -41,10 +41,10 @@ def rows_of(claim: study.Claim, spec: pd.Series) -> tuple[pd.DataFrame, list[str
         has = has & (has.groupby(rows["person"]).transform("sum") > 1)
     rows = rows.assign(has=has.astype(float))
     rows = rows[has | (rows["has_sponsor"] == 0)] if who == "everyone" else rows[has]
-    t = {"months": rows["months"], "wave": rows["wave"].map({3: 1, 6: 2, 12: 3}), "log": np.log(rows["months"])}
+    t = {"months": rows["months"], "wave": rows["wave"].map({3: 1, 6: 2, 12: 3}), "root": np.sqrt(rows["months"])}
     time = spec["time"].split(",")[0]
     grid = pd.Series(study.FOLLOW_UPS)
-    grid = {"months": grid, "wave": pd.Series([1, 2, 3]), "log": np.log(grid)}
+    grid = {"months": grid, "wave": pd.Series([1, 2, 3]), "root": np.sqrt(grid)}
     clock = {name: (t[name] - grid[name].mean()) / (grid[name].iloc[2] - grid[name].iloc[0]) for name in t}
     rows = rows.assign(slope=clock["months" if time == "categorical" else time])
     codes = ["slope"]
@@ -179,7 +179,13 @@ def test_the_movers_take_a_sum_of_effects_apart():
     assert (table.loc["time", "low"], table.loc["time", "high"]) == ("months", "categorical")
 
 
-def test_holm_is_that_of_statsmodels():
-    p = pd.Series([0.04, 0.002, 0.03, 0.2, 0.002, 0.9, 0.011, 0.05, 0.01], list("abcdefghi"))
-    plain = sm.stats.multipletests(p, method="holm")[1]
-    np.testing.assert_allclose(curve.holm(p), plain)
+def test_no_coding_of_time_is_another_under_another_name():
+    linear = [time for time in curve.CHOICES["time"] if time not in ("categorical", "months, about wave means")]
+    middle = {}  # where the second follow-up lies between the first and the last
+    for time in linear:
+        W, used = curve.design(PANEL, CLAIMS["alliance_pda_interaction"], "complete, both", "none", time, "raw", False)
+        clock = W[used.all(1)][0, :, -2]
+        middle[time] = (clock[1] - clock[0]) / (clock[2] - clock[0])
+    assert len({round(place, 6) for place in middle.values()}) == len(linear)
+    first, second, last = np.log(study.FOLLOW_UPS)
+    assert (second - first) / (last - first) == pytest.approx(middle["wave"])  # hence no logarithm on the list

@@ -43,7 +43,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "scale": ("raw", "bounded"),
     "visits": ("complete, both", "complete, alone", "repeated, both", "available, alone", "everyone, both"),
     "covariates": ("none", "entry", "entry, sex, age", "entry, sex, age, comorbidity, stay"),
-    "time": ("months", "months, about wave means", "wave", "log", "categorical"),
+    "time": ("months", "months, about wave means", "wave", "root", "categorical"),
     "random": ("intercept", "intercept and slope"),
     "estimator": ("REML", "ML"),
 }
@@ -58,10 +58,11 @@ STUDY = {
 }  # what the models (b) and (c) of the book choose
 STATISTICS = ("median", "share", "mean_t")
 
+# Log months are no coding of their own: each follow-up comes at double the months of the last, as waves are counted.
 _LINEAR = {
     "months": np.array(study.FOLLOW_UPS, float),
     "wave": np.arange(1.0, 4.0),
-    "log": np.log(study.FOLLOW_UPS),
+    "root": np.sqrt(study.FOLLOW_UPS),
 }
 # Zero on average over the follow-ups, and one from the first to the last, so that the coefficient of a predictor is its
 # average over the follow-ups and that of its product with the first column the change from the first to the last.
@@ -359,13 +360,6 @@ def joint(frame: pd.DataFrame, estimate: np.ndarray, std_error: np.ndarray) -> p
 
 def _critical(frame: pd.DataFrame) -> np.ndarray:
     return stats.t.ppf(1 - study.ALPHA / 2, frame["df"].to_numpy())[:, None]
-
-
-def holm(p: pd.Series) -> pd.Series:
-    """Holm's adjusted p-values: the j-th smallest of k times k - j + 1, never below the one before, at most 1."""
-    order = p.sort_values(kind="stable")
-    steps = order * np.arange(len(p), 0, -1)
-    return steps.cummax().clip(upper=1).reindex(p.index)
 
 
 # --- which choices move the answer ---
