@@ -10,6 +10,7 @@ from sphinx import addnodes
 
 from helpers.study import CLAIMS
 from press import BookError
+from press.cells import gather_records
 from press.chapters import pages
 from press.excerpts import sections
 from press.glosses import add_glosses
@@ -206,3 +207,25 @@ def test_without_chromium_the_message_says_what_to_install(monkeypatch):
     monkeypatch.delenv("CHROMIUM", raising=False)
     with pytest.raises(BookError, match="sudo apt install chromium"):
         browser()
+
+
+# --- what a cell recorded ---
+
+
+def recorded(*values: int) -> str:
+    rows = "".join(f"<tr><td>k{value}</td><td>{value}</td></tr>" for value in values)
+    table = f"<table><thead><tr><th>key</th></tr></thead><tbody>{rows}</tbody></table>"
+    return (
+        f'<div class="output text_html"><details class="ledger"><summary>Recorded: {len(values)}</summary>'
+        f"{table}</details></div>\n"
+    )
+
+
+def test_what_a_cell_recorded_in_several_calls_stands_under_one_heading():
+    cell = "<div>" + recorded(1, 2) + recorded(3) + recorded(4, 5, 6) + "</div>"
+    assert gather_records(cell).split() == ("<div>" + recorded(1, 2, 3, 4, 5, 6) + "</div>").split()
+
+
+def test_records_with_something_between_them_stay_apart():
+    cells = recorded(1) + "</div><div>" + recorded(2)
+    assert gather_records(cells) == cells

@@ -1,10 +1,13 @@
 """Cells of code on a page: each has a number, its code is folded, and the numbers in prose lead back to it.
 
-A cell's number counts the code cells of its page, so that it is the `[12]` of the notebook. Beside each paragraph
-that quotes recorded numbers stands, on a wide screen, a link to each cell that computed them.
+A cell's number counts the code cells of its page, so that it is the `[12]` of the notebook. What it recorded, in
+however many calls, stands under one heading. Beside each paragraph that quotes recorded numbers stands, on a wide
+screen, a link to each cell that computed them.
 """
 
+import re
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import unquote
 
 from docutils import nodes
@@ -65,6 +68,28 @@ def _wrap(cell: nodes.container, parts: list[nodes.Node], kind: str, summary: st
         for part in parts:
             cell.remove(part)
         cell.insert(place, Fold("", *parts, kind=kind, summary=summary))
+
+
+# --- what a cell recorded ---------------------------------------------------------------------------------------------
+
+RECORD = r'<div class="output text_html"><details class="ledger">(?:(?!</details>).)*</details></div>\s*'
+
+
+def gather_records(html: str) -> str:
+    """`html` with what a cell recorded in several calls, one after another, under one heading."""
+    return re.sub(f"(?:{RECORD}){{2,}}", _gathered, html, flags=re.DOTALL)
+
+
+def _gathered(match: re.Match) -> str:
+    rows = "".join(re.findall(r"<tbody>(.*?)</tbody>", match[0], re.DOTALL))
+    first = re.match(RECORD, match[0], re.DOTALL)[0]
+    first = re.sub(r"Recorded: \d+", f"Recorded: {rows.count('<tr>')}", first)
+    return re.sub(r"<tbody>.*</tbody>", lambda _: f"<tbody>{rows}</tbody>", first, flags=re.DOTALL)
+
+
+def gather_on_page(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
+    if "body" in context:
+        context["body"] = gather_records(context["body"])
 
 
 # --- links from prose back to the cells ------------------------------------------------------------------------------
@@ -133,4 +158,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("builder-inited", note_first, priority=600)  # after press.roles has read the results
     app.connect("doctree-read", fold_code, priority=800)
     app.connect("doctree-resolved", add_margins)
+    app.connect("html-page-context", gather_on_page)
     return {"parallel_read_safe": False, "parallel_write_safe": True}

@@ -18,8 +18,8 @@ APART = "n/a"  # not the dash that stands for a number nobody recorded
 CHECKS = {  # in the order of the chapters, and how the head of the table says them
     "influence": "Anyone left out",
     "robust_errors": "Robust errors",
-    "time_coding": "Time coded otherwise",
-    "bounded": "Ceiling respected",
+    "time_coding": "Time recoded",
+    "bounded": "Ceiling kept",
     "missing": "Missed visits imputed",
     "within": "Within persons",
     "confounding": "Propensity known",
