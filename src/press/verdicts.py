@@ -23,7 +23,7 @@ CHECKS = {  # in the order of the chapters, and how the head of the table says t
     "missing": "Missed visits imputed",
     "within": "Within persons",
     "confounding": "Propensity known",
-    "curve": "All analyses at once",
+    "curve": "Every analysis",
     "seen": "Power",
 }
 
