@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.formula.api as smf
 
 from helpers import imputation, measures, models, records, study
 
@@ -15,6 +16,7 @@ sys.path.insert(0, str(ROOT / "analyses"))
 
 import committed  # noqa: E402
 import missing  # noqa: E402
+import missing_help  # noqa: E402
 
 RECORD = json.loads((committed.RESULTS / "missing.json").read_text(encoding="utf-8"))
 TABLE = pd.read_csv(committed.RESULTS / "missing.csv")
@@ -74,3 +76,34 @@ def test_a_simulated_cohort_has_all_methods_and_nobody_missed_is_the_same_for_bo
     assert set(found["method"]) == {"nobody missed", "reml", "complete people", "imputation"}
     assert len(found) == len(study.CLAIMS) * (1 + 3 * len(missing.STRENGTHS))
     assert (found["conf_low"] < found["estimate"]).all() and (found["estimate"] < found["conf_high"]).all()
+
+
+# --- HELP ---
+
+HELP = pd.read_csv(committed.RESULTS / "missing_help.csv")
+
+
+def test_the_association_among_the_interviews_seen_is_that_of_statsmodels():
+    rows = missing_help.table().drop(columns=["pda_0", "age", "female"]).stack().rename("value").reset_index()
+    rows[["name", "month"]] = rows["level_1"].str.split("_", expand=True)
+    rows = rows.pivot(index=["ID", "month"], columns="name", values="value").dropna().reset_index()
+    rows = rows.merge(missing_help.table()[["pda_0", "age", "female"]], on="ID")
+    rows["time"] = (rows["month"].astype(float) - 15) / 6
+    fit = smf.mixedlm("pda ~ attends + time + pda_0 + female + age", rows, groups="ID").fit(reml=True)
+    held = HELP[HELP["way"] == "seen"].iloc[0]
+    assert held["estimate"] == pytest.approx(fit.params["attends"], abs=1e-3 * fit.bse["attends"])
+    assert held["std_error"] == pytest.approx(fit.bse["attends"], rel=1e-3)
+
+
+def test_a_shift_of_missed_interviews_moves_nothing_where_none_was_missed():
+    wide = missing_help.table()
+    wide = wide.fillna(wide.mean())
+    none = np.zeros(4 * len(wide), bool)
+    best = missing_help.moments(wide, none, missing_help.SHIFTS).optimum()
+    np.testing.assert_allclose(best.beta, best.beta[[0]].repeat(len(best.beta), 0), rtol=1e-9)
+
+
+def test_a_worse_slope_lowers_the_association_and_each_step_lowers_it_further():
+    slope = HELP[HELP["way"] == "slope"].sort_values("delta")["estimate"]
+    start = HELP[(HELP["way"] == "level") & (HELP["delta"] == 0)]["estimate"].iloc[0]
+    assert (np.diff([start, *slope]) < 0).all()
