@@ -174,20 +174,24 @@ def draw_map(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         for caption, pages in listed:
             drawn += nodes.rubric("", "", nodes.Text(caption))
             drawn += nodes.paragraph(text=_sentence(place["parts"].get(caption, "")))
-            drawn += nodes.bullet_list("", *[_entry(app, docname, page) for page in pages], classes=["press-pages"])
+            within = {page: [part for part in pages if part.startswith(f"{page}-")] for page in pages}
+            alone = [page for page in pages if not any(page in named for named in within.values())]
+            entries = [_entry(app, docname, page, within[page]) for page in alone]
+            drawn += nodes.bullet_list("", *entries, classes=["press-pages"])
         place.replace_self(drawn)
     for place in list(doctree.findall(Minutes)):
         pages = place["pages"] or [env.config.root_doc, *(page for _, pages in parts(env) for page in pages)]
         place.replace_self(nodes.Text(spoken(sum(env.press_minutes.get(page, 0) for page in pages))))
 
 
-def _entry(app: Sphinx, docname: str, page: str) -> nodes.list_item:
+def _entry(app: Sphinx, docname: str, page: str, within: list[str]) -> nodes.list_item:
+    """A page with its minutes and what it teaches; pages that carry its name and more (`within`) share a line."""
     title = env_title(app.env, page)
     link = make_refnode(app.builder, docname, page, "", nodes.Text(title))
     count = nodes.inline("", spoken(app.env.press_minutes.get(page, 0)), classes=["press-minutes"])
     head = nodes.paragraph("", "", link, nodes.Text(" "), count)
     entry = nodes.list_item("", head, nodes.paragraph(text=app.env.press_summaries.get(page, "")))
-    if within := app.env.toctree_includes.get(page, []):
+    if within:
         line = nodes.paragraph(classes=["press-within"])
         for part in within:
             line += [nodes.Text(" · ")] * bool(line.children)
