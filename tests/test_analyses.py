@@ -70,7 +70,7 @@ def test_every_plan_has_a_row_for_each_claim_about_its_outcome():
     names = ("outcome", "term", "waves", "kept", "persons")
     assert {tuple(r[name] for name in names) for r in ROWS} == expected
     assert len(ROWS) == len(expected)
-    assert 0.5 / sqrt(RECORD["replicates"]) <= 0.01, "the Monte Carlo error of a power"
+    assert 0.5 / sqrt(RECORD["replicates"]) < 0.016, "the Monte Carlo error of a power, at most"
 
 
 @pytest.mark.parametrize(("outcome", "waves", "persons"), [("pda", "3 6 12", 302), ("attendance", "6 12", 40)])
