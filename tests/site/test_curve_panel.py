@@ -289,6 +289,20 @@ def test_the_figure_draws_every_specification_of_the_claim_and_says_in_words_wha
     assert sum(len(re.findall("[ML]", path)) for path in paths) == len(ROWS)
 
 
+def test_its_strong_line_is_thick_exactly_where_the_interval_excludes_zero(open_page):
+    page = open_page(PAGE)
+    page.get_by_role("button", name="(c) change with time").click()
+    claim = "alliance_pda_interaction"
+    order = sorted(family("overall"), key=lambda row: (stored(claim, [row])[0], row))
+    thin, thick = (page.locator(f".curve-{name}").get_attribute("d") for name in ("strong", "told"))
+    at = [float(x) for x, _ in re.findall(r"[ML]([\d.]+) ([\d.]+)", thin)]
+    segments = re.findall(r"M([\d.]+) [\d.]+h([\d.]+)", thick)
+    middles = [float(x) + float(length) / 2 for x, length in segments]
+    expected = [x for x, row in zip(at, order, strict=True) if told(claim, [row])]
+    assert 0 < len(expected) < len(order)
+    assert middles == pytest.approx(expected, abs=0.1)  # of a pixel
+
+
 def test_its_lines_are_told_apart_without_colour(open_page):
     page = open_page(PAGE)
     look = lambda part: page.locator(part).first.evaluate(

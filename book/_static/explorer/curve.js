@@ -267,7 +267,7 @@
     select.value = keyOf(place);
     const words = sentences(place), own = familyAt(place);
     status.replaceChildren(...words.map((line) => el("p", {}, line)));
-    caption.textContent = `Families of ${count(own.rows.length)} specifications each, in SDs: their estimates, how many lie below this fit, and how many intervals are without zero (SYNTHETIC cohort)`;
+    caption.textContent = `Families of ${count(own.rows.length)} specifications each, in SDs: their estimates, how many lie below this fit, and the share of intervals without zero (SYNTHETIC cohort)`;
     rowsShown.replaceChildren(...families(place.claim).map((family) => familyRow(place, family)));
     key.textContent = `Strong line: the ${count(own.rows.length)} specifications that ask the same question as this fit (${own.name}), sorted by estimate, thick where the interval excludes zero. Thin lines: those that ask another; dashed for between people, dotted for within a person; “stretched” where the outcome is on a scale without bounds. Circle with a bar: this fit with its 95 % interval. Diamond: the study’s own specification.`;
     drawn = Math.max(280, Math.floor(home.clientWidth));
