@@ -82,8 +82,8 @@ ABBREVIATION = re.compile(r"\b(e\.g|i\.e|et al|cf|vs|Dr|approx)\.", re.IGNORECAS
 
 OPAQUE = {
     "code", "code-block", "literalinclude", "bibliography", "toctree", "tableofcontents", "raw", "mermaid", "contents",
-    "claims", "numbers", "facts", "targets", "iframe", "exercise-end", "plan", "power-panel", "solution-end",
-    "attribution", "takeaways",
+    "claims", "numbers", "facts", "targets", "iframe", "exercise-end", "plan", "power-panel", "curve-panel",
+    "solution-end", "attribution", "takeaways",
 }  # fmt: skip
 TITLED = {
     "admonition", "attention", "card", "caution", "csv-table", "definition", "dropdown", "exercise", "exercise-start",

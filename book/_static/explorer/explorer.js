@@ -2,8 +2,7 @@
 
    For further panels: after every refit the element #explorer dispatches a bubbling event "explorer:fit" whose detail is
    {spec, fit}: the specification as reml.js takes it, and what `ExplorerREML.fit` gave ({error} if it cannot be fitted).
-   `window.Explorer.current` holds the latest one for a panel that loads later. A panel that places the specification on
-   the specification curve belongs into an element with the id explorer-curve, below the first panel. */
+   `window.Explorer.current` holds the latest one for a panel that loads later, such as curve.js. */
 
 (function () {
   "use strict";

@@ -745,9 +745,9 @@
     };
   }
 
-  /* Mean outcome and z interval at natural values {contact: 2.9, contact_mean: ...} and a month; what is not named
-     stands at its mean over the sample's rows, a product at the product of its parts. */
-  function predict(data, spec, found, values, month) {
+  /* What each of a fit's coefficients counts in the mean outcome at natural values {contact: 2.9, contact_mean: ...} and
+     a month; what is not named stands at its mean over the sample's rows, a product at the product of its parts. */
+  function row(data, spec, found, values, month) {
     const sample = data.samples[spec.sample], { baseline, varying } = sample, b = baseline.length, t = varying.length;
     const moment = spread(sample), value = (name) => (name in values ? values[name] : moment.mean[name]);
     const mean = (name) => (`${name}_mean` in values ? values[`${name}_mean`] : value(name));
@@ -759,19 +759,29 @@
       v[1 + b + i] = parts.reduce((product, part) => product * value(part), 1);
       v[1 + b + t + i] = parts.reduce((product, part) => product * mean(part), 1);
     });
-    const names = found.terms.map((term) => term.name), p = names.length;
-    const x = columns(data, spec).list.filter((column) => names.includes(column.name)).map((column) => {
+    const names = found.terms.map((term) => term.name);
+    return columns(data, spec).list.filter((column) => names.includes(column.name)).map((column) => {
       let sum = 0;
       for (let i = 0; i < v.length; i++) sum += column.at[i] * v[i];
       return sum * column.times(month);
     });
+  }
+
+  /* A sum of a fit's coefficients, each times its weight in x, with its z interval. */
+  function combined(found, x) {
+    const p = x.length;
     let estimate = 0, variance = 0;
     for (let i = 0; i < p; i++) {
       estimate += x[i] * found.terms[i].estimate;
       for (let k = 0; k < p; k++) variance += x[i] * x[k] * found.covariance[i * p + k];
     }
     const se = Math.sqrt(variance);
-    return { month, estimate, se, low: estimate - Z95 * se, high: estimate + Z95 * se };
+    return { estimate, se, low: estimate - Z95 * se, high: estimate + Z95 * se };
+  }
+
+  /* Mean outcome and z interval at the values and month of `row`. */
+  function predict(data, spec, found, values, month) {
+    return { month, ...combined(found, row(data, spec, found, values, month)) };
   }
 
   /* The outcome's plain mean at each wave of the sample. */
@@ -789,5 +799,5 @@
     });
   }
 
-  root.ExplorerREML = { fit, predict, observed, spread, waves: wavesOf };
+  root.ExplorerREML = { fit, row, combined, predict, observed, spread, waves: wavesOf };
 })(typeof globalThis === "undefined" ? window : globalThis);
