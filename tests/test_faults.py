@@ -34,14 +34,6 @@ def built(book):
     return book
 
 
-@pytest.fixture(scope="module")
-def built(book):
-    """The same book with its site, as `make book` leaves it."""
-    outcome = press(book, "book")
-    assert outcome.returncode == 0, outcome.stderr
-    return book
-
-
 @pytest.fixture(autouse=True)
 def put_back(book):
     before = committed(book)
