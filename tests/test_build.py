@@ -55,6 +55,13 @@ def test_results_are_gathered_under_build(built):
     assert (entry["value"], entry["page"], entry["cell"]) == (42, "book/one", 1)
 
 
+def test_a_figure_takes_its_data_along(built):
+    root, _, _ = built
+    nb = json.loads((root / "_build" / "run" / "book" / "one.ipynb").read_text())
+    [block] = json.loads(nb["cells"][-1]["outputs"][0]["metadata"]["image/png"]["drawn"])
+    assert block["rows"] == [[1, 3], [2, 4]]
+
+
 def test_numbers_that_are_not_committed_are_counted(built):
     _, outcome, _ = built
     assert "1 numbers are not those of book/results.json: see make verify, make update" in outcome.stdout

@@ -11,13 +11,15 @@ PERSONS, VISITS = records.read()
 PANEL, SPECS = curve.panel(PERSONS, VISITS), curve.specifications()
 SCORES = measures.score(PERSONS, VISITS)
 CLAIMS = {claim.key: claim for claim in study.CLAIMS}
+FIXED = models.centres(SCORES)
+WIDE = SCORES.merge(VISITS[["person", "wave", "window_days"]], on=["person", "wave"]).merge(
+    PERSONS[["person", "comorbid", "residential_days"]], on="person"
+)
 
 
 def rows_of(claim: study.Claim, spec: pd.Series) -> tuple[pd.DataFrame, list[str], str]:
     """The rows of one specification, made from the records with pandas alone; its terms and the claim's own."""
-    fixed = models.centres(SCORES)
-    scores = SCORES.merge(VISITS[["person", "wave", "window_days"]], on=["person", "wave"])
-    scores = scores.merge(PERSONS[["person", "comorbid", "residential_days"]], on="person")
+    scores = WIDE
 
     def scaled(values, window):
         if spec["scale"] == "raw":
@@ -53,7 +55,7 @@ def rows_of(claim: study.Claim, spec: pd.Series) -> tuple[pd.DataFrame, list[str
         codes = ["a", "b"]
     parts = []
     for x in names:
-        value = (rows[x] / fixed.loc[x, "sd"]).where(rows["has"] == 1)
+        value = (rows[x] / FIXED.loc[x, "sd"]).where(rows["has"] == 1)
         by_wave = value.groupby(rows["wave"]).transform("mean")
         value = value - (by_wave if "wave means" in spec["time"] else value.mean())
         mean = value.groupby(rows["person"]).transform("mean")
@@ -81,8 +83,10 @@ def test_a_sample_of_specifications_has_the_estimates_of_reml_on_its_rows():
     for key, i in SAMPLE:
         spec, one = SPECS.loc[i], found[key].loc[i]
         rows, terms, target = rows_of(CLAIMS[key], spec)
-        random = "1" if spec["random"] == "intercept" else "1 + slope"
-        plain = reml.fit(f"y ~ {' + '.join(terms)}", rows, "person", random, reml=spec["estimator"] == "REML")
+        X = np.column_stack([np.ones(len(rows)), *(rows[term.split(":")].prod(axis=1) for term in terms)])
+        Z = X[:, :1] if spec["random"] == "intercept" else np.column_stack([X[:, 0], rows["slope"]])
+        moments = reml.Moments.from_arrays(rows["y"].to_numpy(), X, Z, rows["person"].to_numpy(), fixed=["1", *terms])
+        plain = moments.fit(reml=spec["estimator"] == "REML")
         row = plain.fixed.loc[target]
         assert one["estimate"] == pytest.approx(row["estimate"], abs=1e-6), (key, i)
         assert one["std_error"] == pytest.approx(row["std_error"], rel=1e-5), (key, i)

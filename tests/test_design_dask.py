@@ -6,6 +6,7 @@ import threading
 import time
 from dataclasses import replace
 
+import dask
 import pandas as pd
 import pytest
 from distributed import Client, LocalCluster
@@ -26,8 +27,11 @@ def here():
 
 @pytest.fixture(scope="module")
 def client():
-    cluster = LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0")
-    with cluster, Client(cluster) as client:
+    with (
+        dask.config.set({"distributed.worker.profile.enabled": False}),
+        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
+        Client(cluster) as client,
+    ):
         yield client
 
 

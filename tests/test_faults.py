@@ -26,6 +26,14 @@ def book(tmp_path_factory):
     return root
 
 
+@pytest.fixture(scope="module")
+def built(book):
+    """The same book with its site, as `make book` leaves it."""
+    outcome = press(book, "book")
+    assert outcome.returncode == 0, outcome.stderr
+    return book
+
+
 @pytest.fixture(autouse=True)
 def put_back(book):
     before = committed(book)
@@ -37,28 +45,38 @@ def put_back(book):
 
 
 def fails(root, *arguments):
-    """The message with which the command fails: one, without a traceback."""
+    """The message with which the command fails, in a process of its own: one, without a traceback."""
     outcome = press(root, *arguments)
     assert outcome.returncode == 1, outcome.stdout + outcome.stderr
     assert "Traceback" not in outcome.stderr
     return outcome.stderr.strip()
 
 
-def quickly(root, monkeypatch, *arguments):
-    """The command's exit code, without a process of its own: for faults that are found before a chapter is run."""
+@pytest.fixture
+def here(monkeypatch, capsys):
+    """A command in this process: its exit code, what it said, its message. Chapters have their kernels all the same."""
     monkeypatch.setattr(os, "environ", dict(os.environ))
-    return main(["--root", str(root), *arguments])
+
+    def run(root, *arguments):
+        code = main(["--root", str(root), *arguments])
+        said, told = capsys.readouterr()
+        assert "Traceback" not in told
+        return code, said, told.strip()
+
+    return run
 
 
-def test_the_book_without_a_fault_is_built_verified_and_in_step(book):
-    assert [press(book, *command).returncode for command in (["book"], ["pair", "--check"])] == [0, 0]
+def test_the_book_without_a_fault_is_built_and_in_step(built):
+    assert press(built, "pair", "--check").returncode == 0
 
 
-def test_a_failing_cell_names_file_line_cell_and_error(book):
+def test_a_failing_cell_names_file_line_cell_and_error(book, here):
     write_chapter(book, "one", ["# One", RECORD, "answer = 42\nanswr"])
     before = committed(book)
-    assert fails(book, "book") == (
-        "book/one.md:23, cell [2] failed at its line 2: answr\n  NameError: name 'answr' is not defined"
+    code, _, told = here(book, "book")
+    assert (code, told) == (
+        1,
+        "book/one.md:23, cell [2] failed at its line 2: answr\n  NameError: name 'answr' is not defined",
     )
     assert committed(book) == before
 
@@ -70,18 +88,12 @@ def test_an_unknown_ledger_key_names_file_line_and_key(book):
     assert "anwser" in told
 
 
-def test_a_broken_link_names_file_line_and_target(book):
-    (book / "book" / "index.md").write_text("# Tiny\n\n{num}`answer`, see [there](nowhere.md).\n")
-    told = fails(book, "book")
+def test_a_broken_link_names_file_line_and_target_and_leaves_the_site_before(built):
+    (built / "book" / "index.md").write_text("# Tiny\n\n{num}`answer`, see [there](nowhere.md).\n")
+    told = fails(built, "book")
     assert "book/index.md:3" in told
     assert "nowhere.md" in told
-
-
-def test_a_site_that_fails_leaves_the_one_before(book):
-    press(book, "book")
-    (book / "book" / "index.md").write_text("# Tiny\n\n[there](nowhere.md)\n")
-    fails(book, "book")
-    assert (book / "_build" / "html" / "book" / "one.html").exists()
+    assert (built / "_build" / "html" / "book" / "one.html").exists()
 
 
 def test_a_stale_pair_names_file_line_and_mend(book):
@@ -94,29 +106,30 @@ def test_a_stale_pair_names_file_line_and_mend(book):
 def test_a_stored_output_that_does_not_match_fails_nbval_and_names_the_cell(book):
     path = book / "book" / "one.ipynb"
     path.write_text(path.read_text().replace("answer = 42", "answer = 41"))
-    outcome = press(book, "test", "-p", "no:cacheprovider")
+    outcome = press(book, "test", "-p", "no:cacheprovider", "-n", "0")  # one chapter needs no second process
     assert outcome.returncode == 1
     assert "one.ipynb" in outcome.stdout
     assert "answer = 41" in outcome.stdout
     assert "1 failed" in outcome.stdout.splitlines()[-1]
 
 
-def test_a_stored_number_that_does_not_match_fails_verify_and_names_key_and_values(book):
+def test_a_stored_number_that_does_not_match_fails_verify_and_names_key_and_values(book, here):
     path = book / "book" / "results.json"
     results = json.loads(path.read_text())
     results["answer"]["value"] = 41
     path.write_text(json.dumps(results))
-    outcome = press(book, "verify")
-    assert outcome.returncode == 1
-    assert "MISMATCH answer: stored 41, rerun 42" in outcome.stdout
+    code, said, _ = here(book, "verify")
+    assert code == 1
+    assert "MISMATCH answer: stored 41, rerun 42" in said
 
 
-def test_a_malformed_file_names_chapter_file_and_value(book):
+def test_a_malformed_file_names_chapter_file_and_value(book, here):
     shutil.copytree(DATA, book / "book" / "data", dirs_exist_ok=True)
     persons = book / "book" / "data" / "persons-SYNTHETIC.csv"
     persons.write_text(persons.read_text().replace("female", "femal", 1))
     write_chapter(book, "one", ["# One", READ])
-    told = fails(book, "book")
+    code, _, told = here(book, "book")
+    assert code == 1
     assert told.startswith("book/one.md:17, cell [1] failed at its line 3: persons, visits = records.read()")
     assert "persons-SYNTHETIC.csv" in told
     assert "row 4, column sex: found femal" in told
@@ -158,36 +171,40 @@ DAMAGED = "book/one.ipynb is not a notebook: it is damaged, or a merge left its 
         ("book/one.md", "# Caf\udce9\n", "{root}/book/one.md:1 is not UTF-8. Save the file in that encoding."),
     ],
 )
-def test_a_damaged_file_is_named_and_left_alone(book, name, content, told, capsys, monkeypatch):
+def test_a_damaged_file_is_named_and_left_alone(book, name, content, told, here):
     path = book / name
     kept = path.read_bytes()
     path.write_bytes(content.encode("utf-8", "surrogateescape"))
     before = committed(book)
     try:
-        assert quickly(book, monkeypatch, "book") == 1
-        assert capsys.readouterr().err.strip().startswith(told.replace("{root}", str(book)))
+        code, _, message = here(book, "book")
+        assert code == 1
+        assert message.startswith(told.replace("{root}", str(book)))
         assert committed(book) == before
     finally:
         path.write_bytes(kept)
 
 
-def test_a_damaged_copy_under_build_is_run_again(book, monkeypatch):
-    (book / "_build" / "run" / "book" / "one.ipynb").write_text('{"cells": [')
-    assert press(book, "book").returncode == 0
+def test_a_damaged_copy_under_build_is_run_again(book, here):
+    copy = book / "_build" / "run" / "book" / "one.ipynb"
+    copy.write_text('{"cells": [')
+    assert here(book, "update")[0] == 0
+    assert json.loads(copy.read_text())["cells"]
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch, capsys):
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, here):
     write_book(tmp_path, one=["# One"])
     (tmp_path / "_build").write_text("a file, not a folder")
-    assert quickly(tmp_path, monkeypatch, "book") == 1
-    assert capsys.readouterr().err == f"\n{tmp_path}/_build/ipython: Not a directory\n"
+    assert here(tmp_path, "book") == (1, "", f"{tmp_path}/_build/ipython: Not a directory")
 
 
-def test_an_update_that_stops_half_way_leaves_all_files_as_they_were(book, monkeypatch):
+def test_an_update_that_stops_half_way_leaves_all_files_as_they_were(book, here):
     write_chapter(book, "one", ["# One, edited", RECORD])
     (book / "README.md").write_text("<!--num:anwser-->42<!--/num-->\n")
     before = committed(book)
-    assert fails(book, "update").startswith("README.md: unknown number 'anwser'")
+    code, _, told = here(book, "update")
+    assert code == 1
+    assert told.startswith("README.md: unknown number 'anwser'")
     assert committed(book) == before
     (book / "README.md").unlink()
 
@@ -197,18 +214,22 @@ def test_a_readers_own_data_do_not_come_into_the_book(book, monkeypatch, tmp_pat
     assert run.environment(book)["HELPERS_DATA"] == str(book / "book" / "data")
 
 
-def test_a_key_recorded_twice_names_both_places(book):
+def test_a_key_recorded_twice_names_both_places(book, here):
     write_chapter(book, "one", ["# One", RECORD, RECORD + "\nprint()"])
-    assert "'answer' is recorded twice: in book/one.md, cell [1] and in book/one.md, cell [2]" in fails(book, "book")
+    code, _, told = here(book, "book")
+    assert code == 1
+    assert "'answer' is recorded twice: in book/one.md, cell [1] and in book/one.md, cell [2]" in told
 
 
-def test_a_page_that_is_listed_but_not_written_is_named(book):
+def test_a_page_that_is_listed_but_not_written_is_named(book, here):
     (book / "book" / "index.md").unlink()
-    assert "_toc.yml lists pages that do not exist: book/index." in fails(book, "book")
+    code, _, told = here(book, "book")
+    assert code == 1
+    assert "_toc.yml lists pages that do not exist: book/index." in told
 
 
-def test_a_folder_without_a_book_is_told_what_is_missing(tmp_path):
-    assert fails(tmp_path, "book") == f"{tmp_path}/_toc.yml does not exist."
+def test_a_folder_without_a_book_is_told_what_is_missing(tmp_path, here):
+    assert here(tmp_path, "book") == (1, "", f"{tmp_path}/_toc.yml does not exist.")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C reaches a process differently on Windows")

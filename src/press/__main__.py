@@ -115,9 +115,10 @@ def pdf(root: Path, options: argparse.Namespace) -> int:
 
 
 def test(root: Path, options: argparse.Namespace) -> int:
-    workers = ["-n", "auto", "--maxprocesses", "8", "--dist", "loadfile"]
+    # The notebooks first: they take longest, and what is begun last leaves the other processes idle.
+    workers = ["-n", "auto", "--maxprocesses", "8", "--dist", "loadfile", "--no-loadscope-reorder"]
     notebooks = ["--nbval", "--nbval-current-env"]
-    paths = [name for name in ("tests", "book") if (root / name).exists()]
+    paths = [name for name in ("book", "tests") if (root / name).exists()]
     return subprocess.call([sys.executable, "-m", "pytest", *workers, *notebooks, *paths, *options.pytest], cwd=root)
 
 

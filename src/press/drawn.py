@@ -1,18 +1,11 @@
-"""The data behind a figure: an IPython extension by which a figure's output carries what the figure draws.
-
-`press.run` loads it into every kernel. The blocks of `drawn` stand as JSON in the output's metadata, at `image/png`,
-`drawn`; the site offers them as CSV under the figure. Nothing that a chapter computes or shows depends on it.
-"""
+"""The data behind a figure: what it draws, as numbers. `press.along` puts the blocks of `drawn` into its output."""
 
 import csv
-import importlib
 import io
-import json
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from IPython.core.interactiveshell import InteractiveShell
 from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -30,19 +23,6 @@ MARKS = {
     Rectangle: "bar", AxesImage: "image",
 }  # fmt: skip
 CLOUD = 50  # unjoined points beyond so many are rows of data, not means
-
-
-def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Let figures take their data along. The inline backend is imported first, since it then sets its own drawing."""
-    importlib.import_module("matplotlib_inline.backend_inline")
-    take_along(shell)
-
-
-def take_along(shell: InteractiveShell) -> None:
-    """Wrap what turns figures into PNG."""
-    formatter = shell.display_formatter.formatters["image/png"]
-    draw = formatter.lookup_by_type(Figure)
-    formatter.for_type(Figure, lambda figure: (draw(figure), {"drawn": json.dumps(drawn(figure))}))
 
 
 def drawn(figure: Figure) -> list[dict]:

@@ -14,7 +14,7 @@ WORDS = "Data behind this figure (CSV)"
 
 
 def tables(notebooks: dict[str, NotebookNode]) -> dict[str, str]:
-    """CSV text by the figure's name, for every figure that took its data along (`press.drawn`)."""
+    """CSV text by the figure's name, for every figure that took its data along (`press.along`)."""
     return {
         cell.metadata["mystnb"]["figure"]["name"]: table(json.loads(output.metadata["image/png"]["drawn"]))
         for nb in notebooks.values()

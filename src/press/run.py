@@ -124,7 +124,7 @@ async def _execute(chapter: Chapter, nb: NotebookNode) -> None:
     """Run all cells of `nb` in a kernel of its own, in the chapter's folder, outputs into `nb`."""
     manager = AsyncKernelManager(kernel_name="python3")
     client = NotebookClient(nb, km=manager, timeout=TIMEOUT, record_timing=False)
-    quiet = ["--HistoryManager.hist_file=:memory:", "--log-level=ERROR", "--ext=press.drawn"]
+    quiet = ["--HistoryManager.hist_file=:memory:", "--log-level=ERROR", "--ext=press.along"]
     try:
         await manager.start_kernel(cwd=str(chapter.notebook.parent), extra_arguments=quiet)
         client.kc = manager.client()
