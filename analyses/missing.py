@@ -24,8 +24,8 @@ from helpers.reml import Moments, Optimum
 
 SEED = 20_161
 IMPUTATIONS, CHAINS = 50, 5  # of the shipped cohort: each chain gives its share
-COHORTS, EACH = 200, 10  # simulated, and how many make a task
-FEW, BURN, THIN = 5, 5, 2  # imputations of a simulated cohort, and the cycles of its chain
+COHORTS, EACH = 200, 8  # simulated, and how many make a task
+FEW, BURN, THIN = 4, 4, 2  # imputations of a simulated cohort, and the cycles of its chain
 PEOPLE = 100_000  # behind a limit
 STRENGTHS = (0.3, 0.9)  # of missingness: as built in, and three times that
 STEPS = np.arange(1, 9) / 8

@@ -15,14 +15,15 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 import committed
 from helpers import cohort, design, study
 
 SEED = 2604
-REPLICATES = 1000  # a power has a Monte Carlo error of .016 at the very most
-PERSONS = (50, 70, 100, 145, 210, 302, 430, 580, 770, 1000)  # the study's among them
+REPLICATES = 500  # a power has a Monte Carlo error of .022 at the very most
+PERSONS = (50, 75, 115, 180, 302, 450, 670, 1000)  # the study's among them
 WAVES = {"3 6 12": (3, 6, 12), "3 6 9 12": (3, 6, 9, 12), "6 12": (6, 12)}  # months
 KEPT = (0.0, 0.5, 1.0)  # share of the visits missed in the study's plan that are made good
 EFFECTS = tuple(step / 20 for step in range(11))
@@ -57,26 +58,37 @@ def unit(outcome: str, term: str) -> float:
 
 def moved(rows: pd.DataFrame, effect: float) -> pd.DataFrame:
     """Replicates of one term as they would be with another effect in the plan (in the outcome's units)."""
-    by = effect - rows["truth"]
-    shifted = rows[["estimate", "conf_low", "conf_high", "truth"]].add(by, axis=0)
+    by = effect - rows["truth"].iloc[0]
+    shifted = {name: rows[name] + by for name in ("estimate", "conf_low", "conf_high")}
     found = (shifted["conf_low"] > 0) | (shifted["conf_high"] < 0)  # as p < alpha: the interval is at 1 - alpha
-    return rows.assign(**shifted, significant=found)
+    return rows.assign(**shifted, truth=effect, significant=found)
 
 
 def figures(rows: pd.DataFrame, outcome: str, term: str) -> dict[str, str]:
     """One row of the surface as text, from a plan's replicates of one term."""
-    one = unit(outcome, term)
-    at = {effect: design.summarise(moved(rows, effect * one)).loc[term] for effect in EFFECTS}
-    width = (rows["conf_high"] - rows["conf_low"])[~rows["failed"]]
-    plan = at[0.0]  # the same for every effect: failed to bias
+    one, plan = unit(outcome, term), design.summarise(rows).loc[term]
+    fitted = rows[~rows["failed"]]
+    width = (fitted["conf_high"] - fitted["conf_low"]).mean()
     row = {"failed": text(plan["failed"], ".4f"), "coverage": text(plan["coverage"], ".3f")}
-    row |= {"width": text(width.mean() / one, ".4f")}
-    for name in ("std_error", "bias"):
+    row |= {"width": text(width / one, ".4f")}
+    for name in ("std_error", "bias"):  # the same for every effect
         row |= {name: text(plan[name] / one, ".4f"), f"{name}_mcse": text(plan[f"{name}_mcse"] / one, ".1g")}
+    at = {effect: found(moved(fitted, effect * one)) for effect in EFFECTS}
     row |= {f"power_{effect:g}": text(at[effect]["power"], ".3f") for effect in EFFECTS}
     for name, form in (("type_s", ".2g"), ("type_m", ".2f"), ("type_m_mcse", ".1g")):
         row |= {f"{name}_{effect:g}": text(at[effect][name], form) for effect in EFFECTS[1:]}
     return row
+
+
+def found(fitted: pd.DataFrame) -> dict[str, float]:
+    """Power, type S and type M of replicates that did not fail, as `design.summarise` has them."""
+    told, truth = fitted.loc[fitted["significant"], "estimate"].to_numpy(), fitted["truth"].iloc[0]
+    figures = {"power": len(told) / len(fitted), "type_s": np.nan, "type_m": np.nan, "type_m_mcse": np.nan}
+    if truth and len(told):
+        factor = told / truth
+        figures |= {"type_s": (factor < 0).mean(), "type_m": np.abs(factor).mean()}
+        figures["type_m_mcse"] = np.abs(factor).std(ddof=1) / len(told) ** 0.5 if len(told) > 1 else np.nan
+    return figures
 
 
 def text(value: float, form: str) -> str:

@@ -200,6 +200,7 @@ def compared(browser, site, scores):
     """Each specification with what the browser and what the rows say of it."""
     page = browser.new_page()
     page.goto((site / PAGE).as_uri())
+    page.wait_for_function("Explorer.warm")
     found = page.evaluate(FITS, SPECIFICATIONS)
     times = sorted(fit["ms"] for fit in found)
     page.close()

@@ -25,6 +25,7 @@
   const KINDS = { contact: "contact", alliance: "alliance", has_sponsor: "sponsor" };
   const BAD_LINK = "The link names no specification of this page, so the page shows the one it opens with.";
   const OTHER_DATA = "The link was made with other data than this page has, so the numbers may differ.";
+  const WARM = 5; // fits of each preset ahead of the first that a reader asks for
 
   const label = (name) => (data.labels[name] || data.outcomes[name]).label;
   const capital = (text) => text[0].toUpperCase() + text.slice(1);
@@ -520,7 +521,7 @@
     return true;
   }
 
-  window.Explorer = { current: null };
+  window.Explorer = { current: null, warm: false };
   parts.notice = el("p", { class: "ex-notice", role: "status", hidden: true });
   const panel = el("div", { class: "ex-panel" }, el("p", { class: "ex-badge" }, "SYNTHETIC cohort: associations in simulated records, no finding about people"), parts.notice, el("div", { class: "ex-columns" }, controls(), ...results()));
   home.querySelector(".explorer-static").hidden = true;
@@ -528,5 +529,15 @@
   open();
   refit(false);
   window.addEventListener("hashchange", () => { if (open()) refit(false); });
+
+  // The browser compiles what runs often, and until then a fit takes longer: let it do so while the reader still reads.
+  setTimeout(() => {
+    for (const preset of Object.values(data.presets)) {
+      for (const random of ["intercept", "slope"]) {
+        for (let time = 0; time < WARM; time++) engine.fit(data, settled(whole({ ...preset, random })));
+      }
+    }
+    window.Explorer.warm = true;
+  }, 200);
   new ResizeObserver(() => { if (!parts.figures.hidden && Math.abs(parts.figures.clientWidth - drawn) > 2) draw(); }).observe(parts.figures);
 })();
