@@ -55,7 +55,7 @@ def test_scores_are_days_and_meetings_a_week_and_percent_of_the_window():
 
 
 def test_columns_are_those_the_models_expect():
-    columns = "person wave months observed sex female age has_sponsor contact alliance attendance involvement"
+    columns = "person wave months time observed sex female age has_sponsor contact alliance attendance involvement"
     columns += " involvement_full pda attendance_0 involvement_0 pda_0 complete"
     assert list(measures.score(*one_visit()).columns) == columns.split()
 

@@ -226,6 +226,28 @@ class TargetsTable(SphinxDirective):
         return [what, *shown, status[0], agreement]
 
 
+class Reading(SphinxDirective):
+    """{reading}: sentences that are true of these data. In a book on a reader's data others stand in their place."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        self.assert_has_content()
+        holder = nodes.container()
+        self.state.nested_parse(self.content, self.content_offset, holder)
+        return holder.children
+
+
+class Needs(SphinxDirective):
+    """{needs}: what a chapter's data must hold, for `press.yours`; nothing is shown."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self) -> list[nodes.Node]:
+        return []
+
+
 def add_anchors(app: Sphinx, doctree: nodes.document) -> None:
     """Give the cell that recorded KEY the anchor `num-KEY`; an entry's `cell` is its index in the notebook."""
     docname = app.env.docname
@@ -328,6 +350,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("claims", ClaimsTable)
     app.add_directive("facts", FactsTable)
     app.add_directive("targets", TargetsTable)
+    app.add_directive("reading", Reading)
+    app.add_directive("needs", Needs)
     app.connect("config-inited", note_digest)
     app.connect("builder-inited", read_results)
     app.connect("env-purge-doc", forget)
