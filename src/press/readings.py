@@ -27,11 +27,15 @@ def sentences(passage: str, results: Results) -> list[str]:
     for key, shown in quoted(passage):
         base, _, column = key.rpartition(".")
         triple = [f"{base}.{name}" for name in INTERVAL]
-        if column in INTERVAL and all(name in results for name in triple):
+        if column in INTERVAL and all(_is_number(name, results) for name in triple):
             said.setdefault(base, _estimate(base, results, shown))
         elif key in results:
             said.setdefault(key, f"{label(key)}: {_role(key, shown, results)} {results[key]['unit']}".rstrip())
     return list(said.values())
+
+
+def _is_number(key: str, results: Results) -> bool:
+    return key in results and not isinstance(results[key]["value"], str)
 
 
 def quoted(passage: str) -> Iterable[tuple[str, str]]:
@@ -63,8 +67,7 @@ def _words(part: str) -> str:
 
 
 def _role(key: str, shown: str, results: Results) -> str:
-    formatted = shown and not isinstance(results[key]["value"], str)
-    return f"{{num}}`{key}|{shown}`" if formatted else f"{{num}}`{key}`"
+    return f"{{num}}`{key}|{shown}`" if shown and _is_number(key, results) else f"{{num}}`{key}`"
 
 
 def _estimate(base: str, results: Results, shown: str) -> str:

@@ -163,7 +163,7 @@ class ClaimsTable(SphinxDirective):
     def yours(self, claim: Claim) -> list[Cell]:
         results = self.env.press_results
         keys = [claim_key(claim, column) for column in ("estimate", "conf_low", "conf_high")]
-        if not all(key in results for key in keys):
+        if not all(key in results and not isinstance(results[key]["value"], str) for key in keys):
             return [claim_words(claim), self.coefficient(claim), MISSING, MISSING, "your data cannot say"]
         estimate, low, high = (results[key]["value"] for key in keys)
         agrees = "as the abstract reports" if low > 0 else "the other way round" if high < 0 else "cannot tell"

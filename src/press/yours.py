@@ -203,7 +203,7 @@ def _build(root: Path, work: Path, study: Study, include_data: bool, suppress: i
     failed = _run(source, waiting)
     aside |= {name: f"it could not be computed with these data ({message})" for name, message in failed.items()}
     notebooks = {name: nb for name, nb in waiting.items() if name not in failed}
-    results = gather(notebooks)
+    results = gather(notebooks, whole=False)
     if suppress:
         results = suppress_counts(results, suppress)
     titles = {name: title(root, listed.get(name)) or title(root, name) for name in pages(root)}
