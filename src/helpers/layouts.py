@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers import operations, recipes
-from helpers.files import COLUMNS, DataError, Table
+from helpers import faults, operations, recipes
+from helpers.faults import DataError
+from helpers.files import Table
 from helpers.operations import same
-from helpers.recipes import FILE, ROW, SAID, Recipe, near, shown
+from helpers.recipes import FILE, ROW, SAID, Recipe, near
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class Mapping:
         recipe = next(recipe for recipe in self.visits if recipe.target == "wave")
         for row, file, cell in zip(whole[ROW][lost], whole[FILE][lost], whole["wave"][lost], strict=True):
             mend = f"correct it, or add it to waves under [study] of {self.name}"
-            problems.append((file, int(row), recipe.words(), shown(cell), words, mend))
+            problems.append((file, int(row), recipe.words(), faults.text(cell), words, mend))
         return made.mask(lost, "")
 
     def _persons(self, said: dict, visits: pd.DataFrame, problems: list[tuple]) -> pd.DataFrame:
@@ -182,10 +183,10 @@ class Mapping:
             here = operations.each(frame[name], same)
             for row in np.flatnonzero(answered & (here != known)):
                 other = made[name].iloc[codes[row]]
-                words = f"{shown(other)}, as in another row of person {shown(frame['person'].iloc[row])}"
+                words = f"{faults.text(other)}, as in another row of person {faults.text(frame['person'].iloc[row])}"
                 mend = f'correct one of them, or say take = "entry" under [persons] of {self.name}'
                 problems.append((frame[FILE].iloc[row], int(frame[ROW].iloc[row]), recipe.words(),
-                                 shown(frame[name].iloc[row]), words, mend))  # fmt: skip
+                                 faults.text(frame[name].iloc[row]), words, mend))  # fmt: skip
         return made
 
 
@@ -217,11 +218,11 @@ def _table(frame: pd.DataFrame, its: Sequence[Recipe]) -> Table:
     if "wave" in frame and "wave" not in made:
         made = {"person": made.pop("person"), "wave": recipes.tidy(frame["wave"]), **made}
     cells = pd.DataFrame(made).set_axis(frame[ROW].astype(int).to_numpy())
-    return Table(" and ".join(dict.fromkeys(frame[FILE])), cells, {recipe.target: recipe.words() for recipe in its})
+    origin = {recipe.target: recipe.words() for recipe in its}
+    return Table(" and ".join(dict.fromkeys(frame[FILE])), cells, origin=origin)
 
 
 def stop(problems: list[tuple]) -> None:
     """Raise DataError if there are problems, each once."""
     if problems:
-        listed = pd.DataFrame(problems, columns=COLUMNS, dtype=object).astype({"row": "int64"})
-        raise DataError(listed.drop_duplicates(ignore_index=True))
+        raise DataError(faults.listed(problems).drop_duplicates(ignore_index=True))

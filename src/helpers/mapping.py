@@ -62,16 +62,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from helpers import operations
-from helpers.files import COLUMNS, DataError
+from helpers import faults, operations
 from helpers.layouts import Mapping, stop
 from helpers.operations import OPERATIONS, same
-from helpers.recipes import Recipe, Unless, near, shown
+from helpers.recipes import Recipe, Unless, near
 
 LARGEST = 1_000_000  # bytes of a mapping; a long one has some thousands
-MOST = 500  # items, waves
+MOST = 99  # items, waves
 DAYS = ("contact_days", "meetings", "abstinent_days")  # counts that need a window
 SECTIONS = ("missing", "study", "files", "persons", "visits")
 STUDY = ("title", "waves", "sai_range", "sai_items", "inv_items", "window_days")
@@ -100,40 +98,32 @@ def read(path: Path | str) -> Mapping:
     Raises DataError that lists everything in it that is not known or does not fit, with its line and the nearest name.
     """
     path = Path(path)
+    name = faults.clean(path.name)
     try:
         if not path.is_file():
-            raise _fault(
-                path.name,
-                0,
-                "",
-                "no file" if not path.exists() else "a folder",
-                "a mapping in TOML",
-                f"put it at {path}",
-            )
+            found = "a folder" if path.is_dir() else "no file"
+            raise faults.fault(name, "", found, "a mapping in TOML", f"put it at {faults.clean(str(path), 200)}")
         with path.open("rb") as file:
             held = file.read(LARGEST + 1)
     except OSError as error:
-        raise _fault(path.name, 0, "", error.strerror or "an error", "a readable file", f"put it at {path}") from error
+        words = error.strerror or "an error"
+        raise faults.fault(name, "", words, "a readable file", "see its permissions") from error
     if len(held) > LARGEST:
-        raise _fault(path.name, 0, "", f"more than {LARGEST:,} bytes", "a mapping", "name the mapping, not the data")
+        raise faults.fault(name, "", f"more than {LARGEST:,} bytes", "a mapping", "name the mapping, not the data")
     try:
         text = held.decode("utf-8-sig")
         told = tomllib.loads(text)
     except UnicodeDecodeError as error:
-        raise _fault(
-            path.name, 0, "", f"byte 0x{held[error.start]:02x}", "text in UTF-8", "save it as UTF-8"
-        ) from error
+        found = f"byte 0x{held[error.start]:02x}"
+        raise faults.fault(name, "", found, "text in UTF-8", "save it as UTF-8") from error
     except tomllib.TOMLDecodeError as error:
-        line = re.search(r"at line (\d+)", str(error))
+        line = re.search(r"at line ([0-9]+)", str(error))
         mend = 'write it as TOML: name = "column", text in quotes'
-        raise _fault(path.name, int(line[1]) if line else 0, "", str(error), "TOML", mend) from error
+        found = faults.clean(str(error), 200)
+        raise faults.fault(name, "", found, "TOML", mend, int(line[1]) if line else 0) from error
     except RecursionError as error:
-        raise _fault(path.name, 0, "", "brackets in brackets without end", "TOML", "take them apart") from error
-    return _Reader(path.name, text).mapping(told)
-
-
-def _fault(file: str, line: int, key: str, found: str, expected: str, mend: str) -> DataError:
-    return DataError(pd.DataFrame([(file, line, key, found, expected, mend)], columns=COLUMNS))
+        raise faults.fault(name, "", "brackets in brackets without end", "TOML", "take them apart") from error
+    return _Reader(name, text).mapping(told)
 
 
 class _Reader:
@@ -152,7 +142,7 @@ class _Reader:
 
     def wrong(self, place: str, found: object, expected: str, mend: str = "correct it") -> None:
         found = found if isinstance(found, str) else repr(found)
-        self.problems.append((self.name, self.lines.get(place, 0), place, shown(found), expected, mend))
+        self.problems.append((self.name, self.lines.get(place, 0), place, faults.text(found), expected, mend))
 
     def known(self, place: str, told: dict, names: Sequence[str]) -> None:
         """A problem for every key that is not among `names`."""
@@ -232,9 +222,9 @@ class _Reader:
         made = {key: told[key] for key in told if key in STUDY and key != "waves"}
         if "title" in made and not isinstance(made["title"], str):
             self.wrong("study.title", made.pop("title"), "text in quotes")
-        for key, least in (("sai_items", 2), ("inv_items", 2), ("window_days", 1)):
-            if key in made and not (_whole(made[key]) and least <= made[key] <= MOST):
-                self.wrong(f"study.{key}", made.pop(key), f"a whole number from {least} to {MOST}")
+        for key, least, most in (("sai_items", 2, MOST), ("inv_items", 2, MOST), ("window_days", 1, 3660)):
+            if key in made and not (_whole(made[key]) and least <= made[key] <= most):
+                self.wrong(f"study.{key}", made.pop(key), f"a whole number from {least} to {most}")
         if "sai_range" in made:
             ends = made["sai_range"]
             if not (isinstance(ends, list) and len(ends) == 2 and all(map(_whole, ends)) and ends[0] < ends[1]):
@@ -286,7 +276,7 @@ class _Reader:
                 for item in range(1, (count or 0) + 1):
                     if f"{stem}_{item}" not in told:
                         spelt[f"{stem}_{item}"] = (_put(what, str(item)), target)
-            elif target in names or (section == "visits" and stem in ITEMS and re.fullmatch("[1-9][0-9]{0,2}", rest)):
+            elif target in names or (section == "visits" and stem in ITEMS and re.fullmatch("[1-9][0-9]?", rest)):
                 spelt[target] = (what, target)
             else:
                 more = [*names, "sai_1", "inv_1"] if section == "visits" else [*names, "take"]

@@ -14,6 +14,7 @@ import pandas as pd
 
 NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
 THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")  # 1,234 may be either, so it is neither
+BLANKS = ("", "na", "n/a", ".", "-", "nan", "null")  # what many programs write where there is no answer
 WEEK = 7  # days
 
 
@@ -106,7 +107,7 @@ def number(cell: object) -> float | None:
     if cell is None:
         return np.nan
     text = str(cell).strip()
-    if not text:
+    if text.casefold() in BLANKS:
         return np.nan
     if not NUMBER.fullmatch(text) or THOUSANDS.fullmatch(text):
         return None

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 import numpy as np
 import pandas as pd
 
-from helpers import operations
+from helpers import faults, operations
 from helpers.files import Table
 from helpers.operations import OPERATIONS, UnreadableError, same
 
@@ -176,16 +176,7 @@ def _without(cells: pd.Series, missing: frozenset[str]) -> pd.Series:
 def _note(problems: list[tuple], table: Table, column: str, rows: np.ndarray, expected: str, mend: str) -> None:
     cells = table.cells[column]
     for row, cell in zip(table.cells.index[rows], cells[rows], strict=True):
-        problems.append((table.name, int(row), column, shown(cell), expected, mend))
-
-
-def shown(cell: object) -> str:
-    """A cell as a message shows it: blank by name, whole numbers without decimals, long text cut."""
-    if pd.isna(cell) or str(cell).strip() == "":
-        return "blank"
-    text = f"{cell:.15g}" if isinstance(cell, float) else str(cell)
-    text = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
-    return text if len(text) <= 40 else text[:37] + "..."
+        problems.append((table.name, int(row), column, faults.text(cell), expected, mend))
 
 
 def key(cells: pd.Series) -> np.ndarray:
@@ -243,7 +234,7 @@ def beside(left: pd.DataFrame, right: pd.DataFrame, keys: Sequence[str], problem
     if (twice := there.duplicated()).any():
         for row, file, found in zip(right[ROW][twice], right[FILE][twice], there[twice], strict=True):
             words = f"one row a {' and '.join(keys)}, as files are put side by side by it"
-            found = shown(found.replace("\x1f", ", "))
+            found = faults.text(found.replace("\x1f", ", "))
             problems.append((file, int(row), ", ".join(keys), found, words, "keep one of the rows"))
         right, there = right[~twice].reset_index(drop=True), there[~twice].reset_index(drop=True)
     new = ~there.isin(here)
