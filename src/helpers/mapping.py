@@ -53,7 +53,8 @@ Operations, each named by `op`
     max, min, sum, mean   of the columns; blank unless `least` of them (else all) are answered
     recode            column by its `values`, which is also what `values` does without `op`
     constant          `value` on every row
-`of` and `by` are a number or a column. A row in which nothing was answered is a missed visit and stays blank.
+`of` and `by` are a number or a column. Many values may stand in a section of their own, [visits.attendance.values],
+below a section [visits.attendance] with the column's other keys. A row in which nothing was answered is a missed visit and stays blank.
 """
 
 import re
@@ -68,7 +69,8 @@ from helpers.layouts import Mapping, stop
 from helpers.operations import OPERATIONS, same
 from helpers.recipes import Recipe, Unless, near
 
-LARGEST = 1_000_000  # bytes of a mapping; a long one has some thousands
+LARGEST = 100_000  # bytes of a mapping; a long one has some thousands
+LONGEST = 2_500  # letters of a line; tomllib takes a time that grows with the square of the dots in a key
 MOST = 99  # items, waves
 DAYS = ("contact_days", "meetings", "abstinent_days")  # counts that need a window
 SECTIONS = ("missing", "study", "files", "persons", "visits")
@@ -111,18 +113,28 @@ def read(path: Path | str) -> Mapping:
     if len(held) > LARGEST:
         raise faults.fault(name, "", f"more than {LARGEST:,} bytes", "a mapping", "name the mapping, not the data")
     try:
-        text = held.decode("utf-8-sig")
-        told = tomllib.loads(text)
+        return of(held.decode("utf-8-sig"), name)
     except UnicodeDecodeError as error:
         found = f"byte 0x{held[error.start]:02x}"
         raise faults.fault(name, "", found, "text in UTF-8", "save it as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
+
+
+def of(text: str, name: str) -> Mapping:
+    """The mapping of a TOML text; `name` is what messages call it. Raises as `read`."""
+    if long := [i for i, line in enumerate(text.splitlines(), start=1) if len(line) > LONGEST]:
+        words = f"lines of at most {LONGEST:,} letters"
+        raise faults.fault(
+            name, "", "a longer line", words, "give long values a section, [visits.COLUMN.values]", long[0]
+        )
+    try:
+        told = tomllib.loads(text)
+    except RecursionError as error:
+        raise faults.fault(name, "", "brackets in brackets without end", "TOML", "take them apart") from error
+    except ValueError as error:  # TOMLDecodeError, or a number of thousands of digits
         line = re.search(r"at line ([0-9]+)", str(error))
         mend = 'write it as TOML: name = "column", text in quotes'
         found = faults.clean(str(error), 200)
         raise faults.fault(name, "", found, "TOML", mend, int(line[1]) if line else 0) from error
-    except RecursionError as error:
-        raise faults.fault(name, "", "brackets in brackets without end", "TOML", "take them apart") from error
     return _Reader(name, text).mapping(told)
 
 
@@ -180,7 +192,7 @@ class _Reader:
             study, files, self.table("persons", persons, PERSONS), self.table("visits", visits, VISITS), take, self.name
         )
         self.joint(made)
-        stop(self.problems)
+        stop(sorted(self.problems, key=lambda problem: problem[1]))
         return made
 
     def joint(self, made: Mapping) -> None:
@@ -233,7 +245,7 @@ class _Reader:
                 )
         if "waves" in told:
             waves = told["waves"]
-            if isinstance(waves, list) and all(map(_whole, waves)):
+            if isinstance(waves, list) and all(map(_whole, waves)) and len(set(waves)) == len(waves):
                 waves = {str(month): month for month in waves}
             if not (isinstance(waves, dict) and waves and len(waves) <= MOST and all(map(_month, waves.values()))
                     and len(set(waves.values())) == len(waves)):  # fmt: skip
