@@ -54,7 +54,8 @@ Operations, each named by `op`
     recode            column by its `values`, which is also what `values` does without `op`
     constant          `value` on every row
 `of` and `by` are a number or a column. Many values may stand in a section of their own, [visits.attendance.values],
-below a section [visits.attendance] with the column's other keys. A row in which nothing was answered is a missed visit and stays blank.
+below a section [visits.attendance] with the column's other keys. A row in which nothing was answered is a missed visit
+and stays blank.
 """
 
 import re
