@@ -11,9 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 HELPERS = ROOT / "src" / "helpers"
-ORDER = ["study", "records", "measures", "cohort", "likelihood", "formulas", "moments", "waves", "reml", "diagnostics",
-         "sensitivity", "weights", "imputation", "models", "curve", "plans", "design", "tables", "figures", "ledger",
-         "__main__"]  # fmt: skip
+ORDER = ["study", "faults", "files", "operations", "recipes", "layouts", "mapping", "records", "measures", "cohort",
+         "likelihood", "formulas", "moments", "waves", "reml", "diagnostics", "sensitivity", "weights", "imputation",
+         "models", "curve", "plans", "design", "tables", "figures", "ledger", "__main__"]  # fmt: skip
 DISTRIBUTIONS = {"IPython": "ipython"}  # where the import's name is not the distribution's
 
 
