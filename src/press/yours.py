@@ -348,9 +348,11 @@ def _write(
     config = settings["sphinx"]["config"]
     settings["title"] = config["project"] = config["html_title"] = "The sponsor study, with your data"
     config["press_real_data"] = {}
+    config["html_copy_source"] = False
     config["press_yours"] = ["Your data. ", f"{_sentence(study.name())} The text was written for another cohort; "
                              "every statement about the data in it was computed from yours."]  # fmt: skip
-    config["html_theme_options"]["extra_footer"] = "<p>Made on this computer from a reader's data.</p>"
+    footer = "<p>Made on this computer from a reader's data.</p>"
+    config["html_theme_options"] |= {"extra_footer": footer, "use_download_button": False}
     write(source / "_config.yml", yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
     write(source / "_toc.yml", yaml.safe_dump(contents(root, kept, set(notebooks)), sort_keys=False))
 
