@@ -158,7 +158,7 @@ def test_labels_of_a_coded_file_say_what_codes_mean():
         {"id": ["1", "2"] * 2, "wave": [3, 3, 6, 6], "sex": [1.0, 2.0] * 2, "pda": [5.0, 6.0, 7.0, 8.0]}
     )
     its = Table("study.sav", frame.set_axis(range(2, 6)), labels={"sex": {1.0: "Female", 2.0: "Male"}})
-    assert 'values = { "1" = "female", "2" = "male" }  # by its name' in mapping.guess([its])
+    assert 'values = { "1" = "female", "2" = "male" } }  # by its name' in mapping.guess([its])
 
 
 def test_what_was_not_recognised_is_said():

@@ -220,7 +220,7 @@ def _table(frame: pd.DataFrame, its: Sequence[Recipe], tables: Sequence[Table]) 
     cells = pd.DataFrame(made).set_axis(frame[ROW].astype(int).to_numpy())
     origin = {recipe.target: recipe.words() for recipe in its}
     labels = {column: its for table in tables for column, its in table.labels.items()}
-    kept = [recipe for recipe in its if recipe.op is None and recipe.values is None and recipe.columns]
+    kept = [recipe for recipe in its if recipe.op is None and recipe.values is None and not recipe.by_wave()]
     labels = {recipe.target: labels[recipe.columns[0]] for recipe in kept if recipe.columns[0] in labels}
     return Table(" and ".join(dict.fromkeys(frame[FILE])), cells, labels=labels, origin=origin)
 

@@ -25,7 +25,8 @@ def codebook(package: Mapping | None = None) -> pd.DataFrame:
 
     package : as datapackage.json; the book's own by default
     Columns: table; column (its name); title; type (in words); unit; values (range or allowed values); required ("yes",
-    "yes, may be blank", "no", or for a score "in place of" what it stands in for); description. All are text, "" where there is nothing.
+    "yes, may be blank", "no", or for a score "in place of" what it stands in for); description. All are text, ""
+    where there is nothing.
     """
     rows = []
     for resource in (package or contract.definition())["resources"]:
