@@ -47,7 +47,7 @@ class Mapping:
         persons = self._persons(said, visits, problems)
         stop(problems)
         made = {"persons": (persons, self.persons), "visits": (visits, self.visits)}
-        return {name: _table(frame, its) for name, (frame, its) in made.items()}
+        return {name: _table(frame, its, tables) for name, (frame, its) in made.items()}
 
     def layout(self) -> str:
         """ "long" (a row a wave), "files" (a file a wave) or "wide" (a column a wave)."""
@@ -213,13 +213,16 @@ def _named(name: str, tables: Sequence[Table]) -> Table | None:
     return found[0] if len(found) == 1 else None
 
 
-def _table(frame: pd.DataFrame, its: Sequence[Recipe]) -> Table:
+def _table(frame: pd.DataFrame, its: Sequence[Recipe], tables: Sequence[Table]) -> Table:
     made = {recipe.target: recipes.tidy(frame[recipe.target]) for recipe in its if recipe.target in frame}
     if "wave" in frame and "wave" not in made:
         made = {"person": made.pop("person"), "wave": recipes.tidy(frame["wave"]), **made}
     cells = pd.DataFrame(made).set_axis(frame[ROW].astype(int).to_numpy())
     origin = {recipe.target: recipe.words() for recipe in its}
-    return Table(" and ".join(dict.fromkeys(frame[FILE])), cells, origin=origin)
+    labels = {column: its for table in tables for column, its in table.labels.items()}
+    kept = [recipe for recipe in its if recipe.op is None and recipe.values is None and not recipe.by_wave()]
+    labels = {recipe.target: labels[recipe.columns[0]] for recipe in kept if recipe.columns[0] in labels}
+    return Table(" and ".join(dict.fromkeys(frame[FILE])), cells, labels=labels, origin=origin)
 
 
 def stop(problems: list[tuple]) -> None:

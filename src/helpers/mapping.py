@@ -65,7 +65,8 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers import faults, operations
+from helpers import faults, guesses, operations
+from helpers.files import Table
 from helpers.layouts import Mapping, stop
 from helpers.operations import OPERATIONS, same
 from helpers.recipes import Recipe, Unless, near
@@ -85,6 +86,11 @@ KEYS = ("column", "columns", "missing", "values", "else", "keep", "op", "unless"
 
 
 # --- reading a mapping -----------------------------------------------------------------------------------------------
+
+
+def guess(tables: Sequence[Table]) -> str:
+    """A mapping in TOML for a reader's tables (`files.read`), as a first guess to edit."""
+    return guesses.guess(tables)
 
 
 def shipped(name: str) -> Path:
