@@ -43,6 +43,14 @@ def test_a_number_prints_in_its_format(value, format, text):
     assert ledger.entry("k", value, format)["text"] == text
 
 
+def test_what_is_recorded_loses_the_decimals_that_its_size_does_not_allow(capsys):
+    ledger.record("k", 1743.6283, ".1f")
+    ledger.record_table(pd.DataFrame({"df": [12.34567]}, ["row"]), "t", {"df": ".4f"})
+    shown = capsys.readouterr().out
+    assert "1744" in shown
+    assert "12.35" in shown
+
+
 def test_a_whole_number_may_show_all_its_digits():
     assert ledger.entry("truth.n", 200_000, "d")["text"] == "200000"
 
