@@ -54,11 +54,8 @@ def agree(stored: float | str, rerun: float | str) -> bool:
 
 
 def record(key: str, value: float | str, format: str = ".2f", unit: str = "", status: str = "computed") -> None:
-    """Record one number under `key` and show it. `format` is a format spec, or `p` for a p-value.
-
-    Of a number whose size nobody foresaw (a reader's data) `format` loses the decimals beyond 4 significant digits.
-    """
-    _show([entry(key, value, _fitting(value, format), unit, status)])
+    """Record one number under `key` and show it. `format` is a format spec, or `p` for a p-value."""
+    _show([entry(key, value, format, unit, status)])
 
 
 def record_table(
@@ -75,7 +72,7 @@ def record_table(
             entry(
                 ".".join(filter(None, (prefix, name(label), column))),
                 row[column],
-                _fitting(row[column], formats[column]),
+                formats[column],
                 "" if column in unitless or column.startswith("n_") else unit,
                 status,
             )
@@ -83,13 +80,6 @@ def record_table(
             for column in formats
         ]
     )
-
-
-def _fitting(value: float | str, format: str) -> str:
-    """`format`, or one with as many decimals as leave 4 significant digits of `value`."""
-    if isinstance(value, str) or not math.isfinite(value) or brief(value, format) == show(value, format):
-        return format
-    return f".{len(brief(value, format).partition('.')[2])}f"
 
 
 def name(label: object) -> str:
