@@ -8,7 +8,7 @@ interval or a fit is read.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -112,10 +112,19 @@ def mean_follow_up(visits: pd.DataFrame) -> float:
     return float(np.mean(follow_ups(visits))) if follow_ups(visits) else np.nan
 
 
-def outcomes(scores: pd.DataFrame) -> dict[str, study.Outcome]:
-    """Those of the study's outcomes that were measured: any value at a follow-up."""
+def outcomes(scores: pd.DataFrame, visits: pd.DataFrame | None = None) -> dict[str, study.Outcome]:
+    """Those of the study's outcomes that were measured: any value at a follow-up.
+
+    Involvement is in activities of as many as `visits` holds; of a score without items the greatest value is its limit.
+    """
     later = scores[scores["wave"] > 0]
-    return {name: outcome for name, outcome in study.OUTCOMES.items() if later[name].notna().any()}
+    found = {name: outcome for name, outcome in study.OUTCOMES.items() if later[name].notna().any()}
+    if visits is not None and "involvement" in found:
+        n = len(activity_items(visits))
+        unit = f"activities of {study.in_words(n)}" if n else "points of involvement"
+        high = float(n or scores["involvement"].max())
+        found["involvement"] = replace(found["involvement"], unit=unit, high=high)
+    return found
 
 
 def pda(abstinent_days: pd.Series, window_days: pd.Series | int) -> pd.Series:
