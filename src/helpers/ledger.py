@@ -16,17 +16,20 @@ from helpers.tables import brief, show
 
 RELATIVE = 1e-6  # the one tolerance of the book: two raw values agree within max(RELATIVE |stored|, ABSOLUTE)
 ABSOLUTE = 1e-9
+MISSING = "not available"
 STATUSES = ("published", "calibrated", "assumed", "computed")
 
 
 def entry(key: str, value: float | str, format: str = ".2f", unit: str = "", status: str = "computed") -> dict:
     """One ledger entry: key, raw value, unit, format, status, and the text that prose will show.
 
+    The text has `format`'s digits, less decimals beyond 4 significant digits. A value that is not finite, as the mean
+    of nobody, is recorded as `MISSING`: this book refuses to be built with one, a book on a reader's data says it so.
+
     Raises
     ------
     ValueError
-        A key with characters other than letters, digits, `_`, `.`, `-`; an unknown status; a value that is not
-        finite; a format that shows more than 4 significant digits of a non-integer.
+        A key with characters other than letters, digits, `_`, `.`, `-`; an unknown status; a value that is no number.
     """
     if not key or not all(character.isalnum() or character in "_.-" for character in key):
         raise ValueError(f"ledger key {key!r}: use letters, digits, '_', '.' and '-' only")
@@ -34,13 +37,12 @@ def entry(key: str, value: float | str, format: str = ".2f", unit: str = "", sta
         raise ValueError(f"ledger key {key!r}: status {status!r} is not one of {', '.join(STATUSES)}")
     if isinstance(value, str):
         return {"key": key, "value": value, "format": "", "unit": unit, "status": status, "text": value}
-    if not isinstance(value, Real) or not math.isfinite(value):
-        raise ValueError(f"ledger key {key!r}: {value!r} is not a finite number")
+    if not isinstance(value, Real):
+        raise ValueError(f"ledger key {key!r}: {value!r} is not a number")
+    if not math.isfinite(value):
+        return {"key": key, "value": MISSING, "format": "", "unit": unit, "status": status, "text": MISSING}
     value = int(value) if isinstance(value, Integral) else float(value)
-    text = show(value, format)
-    digits = "".join(filter(str.isdigit, text)).lstrip("0")
-    if "e" not in text and isinstance(value, float) and len(digits) > 4 and "." in text:
-        raise ValueError(f"ledger key {key!r}: {text} shows more than 4 significant digits")
+    text = show(value, format) if isinstance(value, int) else brief(value, format)
     return {"key": key, "value": value, "format": format, "unit": unit, "status": status, "text": text}
 
 
@@ -52,11 +54,8 @@ def agree(stored: float | str, rerun: float | str) -> bool:
 
 
 def record(key: str, value: float | str, format: str = ".2f", unit: str = "", status: str = "computed") -> None:
-    """Record one number under `key` and show it. `format` is a format spec, or `p` for a p-value.
-
-    Of a number whose size nobody foresaw (a reader's data) `format` loses the decimals beyond 4 significant digits.
-    """
-    _show([entry(key, value, _fitting(value, format), unit, status)])
+    """Record one number under `key` and show it. `format` is a format spec, or `p` for a p-value."""
+    _show([entry(key, value, format, unit, status)])
 
 
 def record_table(
@@ -73,7 +72,7 @@ def record_table(
             entry(
                 ".".join(filter(None, (prefix, name(label), column))),
                 row[column],
-                _fitting(row[column], formats[column]),
+                formats[column],
                 "" if column in unitless or column.startswith("n_") else unit,
                 status,
             )
@@ -81,13 +80,6 @@ def record_table(
             for column in formats
         ]
     )
-
-
-def _fitting(value: float | str, format: str) -> str:
-    """`format`, or one with as many decimals as leave 4 significant digits of `value`."""
-    if isinstance(value, str) or not math.isfinite(value) or brief(value, format) == show(value, format):
-        return format
-    return f".{len(brief(value, format).partition('.')[2])}f"
 
 
 def name(label: object) -> str:

@@ -427,6 +427,6 @@ def _scorable(persons: pd.DataFrame, visits: pd.DataFrame) -> None:
             raise ValueError(f"columns {key}: repeated in rows {table.index[twice].tolist()[:20]}")
     if len(strangers := visits.loc[~visits["person"].isin(persons["person"]), "person"].unique()):
         raise ValueError(f"column person: {strangers[:20].tolist()} of visits are not in persons")
-    if (empty := visits["window_days"] <= 0).any():
+    if "window_days" in visits and (empty := visits["window_days"] <= 0).any():
         where = visits.loc[empty, ["person", "wave"]].head(20).to_numpy().tolist()
         raise ValueError(f"column window_days: no days at [person, wave] {where}")

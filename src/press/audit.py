@@ -83,7 +83,7 @@ ABBREVIATION = re.compile(r"\b(e\.g|i\.e|et al|cf|vs|Dr|approx)\.", re.IGNORECAS
 OPAQUE = {
     "code", "code-block", "literalinclude", "bibliography", "toctree", "tableofcontents", "raw", "mermaid", "contents",
     "claims", "numbers", "facts", "targets", "iframe", "exercise-end", "plan", "power-panel", "curve-panel",
-    "solution-end", "attribution", "takeaways", "needs",
+    "solution-end", "attribution", "takeaways", "needs", "codebook", "templates", "mapping",
 }  # fmt: skip
 TITLED = {
     "admonition", "attention", "card", "caution", "csv-table", "definition", "dropdown", "exercise", "exercise-start",

@@ -40,7 +40,7 @@ def build(root: Path, notebooks: dict[str, NotebookNode], results: dict[str, dic
     results_path.write_text(json_text, encoding="utf-8")
     stage(root, notebooks, source)
     shutil.rmtree(new, ignore_errors=True)
-    _sphinx(root, source, new, results_path)
+    sphinx(root, source, new, results_path)
     figuredata.write(notebooks, new)
     publish(root, notebooks, results, new)
     names = pages(root)
@@ -87,7 +87,8 @@ def unmarked_figures(nb: NotebookNode) -> NotebookNode:
     return nb
 
 
-def _sphinx(root: Path, source: Path, outdir: Path, results: Path, builder: str = "html") -> None:
+def sphinx(root: Path, source: Path, outdir: Path, results: Path, builder: str = "html") -> None:
+    """Build the staged `source`. Raises BookError with every warning, by file and line."""
     from jupyter_book.sphinx import build_sphinx  # a second to import, and only needed here
 
     doctrees = root / "_build" / "doctrees"

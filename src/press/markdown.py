@@ -245,14 +245,15 @@ def _link(link: re.Match, page: Page) -> str:
     path, _, anchor = target.partition("#")
     if not path:
         return f"[{words}](#{page.anchors[anchor]})" if anchor in page.anchors else words
-    name = _docname(path, page)
+    name = docname(path, page.name)
     if name in page.beside:
         return f"[{words}]({PurePosixPath(path).with_suffix('.ipynb')!s})"
     return f"[{words}]({page.book.home}/{name}.html{'#' * bool(anchor)}{anchor})" if page.book.home else words
 
 
-def _docname(path: str, page: Page) -> str:
-    parts: list[str] = list(PurePosixPath(page.name).parent.parts)
+def docname(path: str, page: str) -> str:
+    """The page that a link on `page` with this path leads to."""
+    parts: list[str] = list(PurePosixPath(page).parent.parts)
     for part in PurePosixPath(path).with_suffix("").parts:
         parts = parts[:-1] if part == ".." else [*parts, part]
     return "/".join(parts)

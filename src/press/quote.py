@@ -53,7 +53,7 @@ def derived(results: Results) -> dict[str, dict]:
     """What follows from the results: `numbers.n`, and once all claims are fitted `claims.n`, `claims.recovered`
     and, with their truth, `claims.covered`."""
     counts = {"numbers.n": (len(results), "numbers in the ledger", "book/appendix/numbers")}
-    if all(claim_key(claim, "conf_low") in results for claim in CLAIMS):
+    if all(not isinstance(results.get(claim_key(claim, "conf_low"), {"value": ""})["value"], str) for claim in CLAIMS):
         counts["claims.n"] = (len(CLAIMS), "claims", "book/results/claims")
         counts["claims.recovered"] = (
             sum(recovered(claim, results) for claim in CLAIMS),
