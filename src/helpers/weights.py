@@ -34,7 +34,7 @@ def history(scores: pd.DataFrame) -> pd.DataFrame:
     """The follow-up visits that were seen, sorted by person and wave, with what was last observed before each.
 
     Columns of `scores`, `course` and `KNOWN`: sponsor_last (0 at entry, when nobody is asked) and pda_last,
-    attendance_last, involvement_last from the last visit that took place; at_6 and at_12 mark the waves after the first.
+    attendance_last, involvement_last from the last visit that took place; at_6 and at_12 mark the later waves.
     """
     rows = scores[scores["observed"] == 1].sort_values(["person", "wave"])
     rows = rows.assign(has_sponsor=rows["has_sponsor"].fillna(0.0))
@@ -67,9 +67,9 @@ def _chance(rows: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
 def effect(rows: pd.DataFrame, outcome: str = "pda", weighted: bool = True) -> pd.DataFrame:
     """Weighted mean difference between visits with and without a sponsor, within waves; errors clustered by person.
 
-    Least squares of the outcome on has_sponsor and the marks of the waves with the weights of `stabilised` (or none), and a robust
-    covariance that takes the weights as known, which makes intervals a little too wide. Columns estimate, std_error,
-    conf_low, conf_high by term.
+    Least squares of the outcome on has_sponsor and the marks of the waves, with the weights of `stabilised` (or none),
+    and a robust covariance that takes the weights as known, which makes intervals a little too wide. Columns estimate,
+    std_error, conf_low, conf_high by term.
     """
     X = sm.add_constant(rows[["has_sponsor", *marks(rows)]].astype(float))
     w = rows["weight"] if weighted else np.ones(len(rows))
