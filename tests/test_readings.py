@@ -46,7 +46,7 @@ def test_direction_is_read_from_the_estimate_and_its_interval(estimate, low, hig
 
 def test_an_estimate_that_is_quoted_in_parts_becomes_one_sentence_with_size_interval_and_direction():
     (said,) = sentences(PASSAGE, estimated(-2.0, -3.0, -1.0))
-    assert said.startswith("contact, PDA (contact and alliance, averages: model (b)): {num}`pda_b.contact.estimate`")
+    assert said.startswith("contact, in model (b) of PDA: {num}`pda_b.contact.estimate`")
     assert "interval {num}`pda_b.contact.conf_low` to {num}`pda_b.contact.conf_high`" in said
     assert said.endswith("below zero, and so is the whole interval")
     assert "more" not in said
@@ -87,12 +87,12 @@ def test_a_caption_keeps_what_is_not_marked():
         "Circles are contact. [At last it comes to {num}`pda_b.contact.estimate|.1f`.]{.reading} Bars are intervals."
     )
     said = replaced_inline(caption, estimated(-2.0, -3.0, -1.0))
-    assert said.startswith("Circles are contact. Bars are intervals. In your data: contact, PDA")
+    assert said.startswith("Circles are contact. Bars are intervals. In your data: contact, in model (b)")
     assert replaced_inline("[All of it rises.]{.reading}", {}, "Of your data.") == "Of your data."
 
 
 def test_a_key_is_said_in_words():
-    assert label("pda_c.alliance_x_time").startswith("alliance × time, PDA (")
+    assert label("pda_c.alliance_x_time") == "alliance × time, in model (c) of PDA"
     assert label("flow.n_never_followed") == "number of never followed"
 
 

@@ -112,7 +112,7 @@ def test_every_page_says_whose_data_it_holds(built):
 def test_what_stands_aside_is_listed_with_its_reason(built):
     page = re.sub(r"<[^>]+>", " ", (built[0] / "book" / "yours" / "aside.html").read_text("utf-8"))
     assert re.search(r"Two\s+it compares with a truth that is known only for a simulated cohort", page)
-    assert re.search(r"Three\s+it could not be computed with these data \(cell \[1\].*no such wave", page)
+    assert re.search(r"Three\s+it could not be computed with these data \(cell \[1\]: KeyError: .*no such wave", page)
     assert not (built[0] / "book" / "two.html").exists()
 
 

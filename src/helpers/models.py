@@ -102,9 +102,8 @@ def centres(scores: pd.DataFrame) -> pd.DataFrame:
     entry values over people. Columns mean, sd; index contact, alliance, age, attendance_0, involvement_0, pda_0."""
     sponsored = scores.loc[scores["complete"], ["contact", "alliance"]]
     people = scores.drop_duplicates("person")[["age", *(f"{outcome}_0" for outcome in study.OUTCOMES)]]
-    return pd.concat([part.astype(float).agg(["mean", "std"]).T for part in (sponsored, people)]).set_axis(
-        ["mean", "sd"], axis=1
-    )
+    parts = [part.astype(float) for part in (sponsored, people)]
+    return pd.concat([pd.DataFrame({"mean": part.mean(), "sd": part.std()}) for part in parts])
 
 
 def standardised(scores: pd.DataFrame) -> pd.DataFrame:

@@ -12,11 +12,10 @@ from helpers.study import OUTCOMES
 from press.markdown import FENCE, LINK, docname
 from press.quote import COMPARE, NUMBER, READING, ROLE, Results
 
-KINDS = {
-    "a": "having a sponsor, everyone followed: model (a)",
-    "b": "contact and alliance, averages: model (b)",
-    "c": "contact and alliance, with time: model (c)",
-    "all": "everyone followed: the model called all",
+KINDS = {"a": "model (a)", "b": "model (b)", "c": "model (c)", "all": "the model called all"}
+SAID = {  # keys whose own words would mislead
+    "claims.n": "findings of the abstract",
+    "claims.recovered": "findings of the abstract of which the whole interval, in your data, lies above zero",
 }
 INTERVAL = ("estimate", "conf_low", "conf_high")
 
@@ -53,13 +52,12 @@ def quoted(passage: str) -> Iterable[tuple[str, str]]:
 
 
 def label(key: str) -> str:
-    """A key in words: `pda_b.contact` as "PDA, contact", with the model's name; others by their own words."""
+    """A key in words: `pda_b.contact` as "contact, in model (b) of PDA"; others by their own words."""
     page, *rest = key.split(".")
     outcome, _, kind = page.rpartition("_")
     if outcome in OUTCOMES and kind in KINDS:
-        named = "PDA" if outcome == "pda" else outcome
-        return ", ".join([f"{_words(part)}" for part in rest] + [f"{named} ({KINDS[kind]})"])
-    return ", ".join(_words(part) for part in (rest or [page]))
+        return ", ".join([*map(_words, rest), f"in {KINDS[kind]} of {'PDA' if outcome == 'pda' else outcome}"])
+    return SAID.get(key) or ", ".join(map(_words, rest or [page]))
 
 
 def _words(part: str) -> str:

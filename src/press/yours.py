@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ import pandas as pd
 import yaml
 from nbformat import NotebookNode
 
-from helpers import measures, records
+from helpers import faults, measures, records
 from press import BookError, figuredata, readings
 from press.build import INDEX, check, sphinx, stage
 from press.chapters import Chapter, chapters, pages, read, read_text, read_yaml, write
@@ -142,7 +143,9 @@ def make(root: Path, data: Path, out: Path, include_data: bool = False, suppress
         work = Path(made)
         received = records.receive([data])
         if len(received.errors):
-            raise RefusedError(str(records.DataError(received.errors)) + "\nNothing was built.")
+            raise RefusedError("\n".join([*told(received.errors), "Nothing was built."]))
+        if len(received.warnings):
+            print("\n".join(told(received.warnings)), file=sys.stderr)
         records.deposit(received, work / "data")
         study = Study(received.persons, received.visits, tuple(received.sources))
         site = _build(root, work, study, include_data, suppress)
@@ -151,6 +154,11 @@ def make(root: Path, data: Path, out: Path, include_data: bool = False, suppress
         (site / MARK).write_text(json.dumps({"made by": "python -m press book --data"}) + "\n", encoding="utf-8")
         _put(site, out)
     return out / "index.html"
+
+
+def told(problems: pd.DataFrame) -> list[str]:
+    """Problems of the reader's files as `python -m helpers check` says them, each kind once."""
+    return [text for text, _ in faults.grouped(problems)]
 
 
 def _check_place(root: Path, data: Path, out: Path) -> None:
@@ -220,7 +228,13 @@ def _run(source: Path, waiting: dict[str, NotebookNode]) -> dict[str, str]:
     for chapter in order:
         chapter.notebook.parent.mkdir(parents=True, exist_ok=True)
     failures = execute(dict(reversed(order.items())))
-    return {chapter.name: " ".join(message.split()).rpartition(".ipynb, ")[2] for chapter, message in failures.items()}
+    return {chapter.name: _in_a_line(message) for chapter, message in failures.items()}
+
+
+def _in_a_line(message: str) -> str:
+    """A chapter's failure: its cell, and the error's own words."""
+    cell = re.search(r"cell \[\d+\]", message)
+    return ": ".join(filter(None, [cell and cell[0], " ".join(message.splitlines()[-1].split())[:200]]))
 
 
 # --- what becomes of a chapter ---------------------------------------------------------------------------------------
