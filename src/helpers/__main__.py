@@ -1,4 +1,6 @@
-"""The command line: `simulate` writes a cohort, `plan` analyses a design, `check` says what is wrong with data."""
+"""The command line: `simulate` writes a cohort, `plan` analyses a design; of a reader's own files `check` says what is
+wrong with them, `map` guesses a mapping, `template` writes empty tables to fill in.
+"""
 
 import argparse
 import json
@@ -6,7 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from helpers import cohort, contract, design, faults, figures, records, study, tables
+from helpers import cohort, contract, design, faults, figures, files, mapping, records, study, tables, templates
 
 PLANNED = ("persons", "waves", "retention", "persistence", "random", "alpha")  # fields of a plan that have an option
 SHOWN = {
@@ -90,6 +92,15 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--map", type=Path, metavar="TOML", help="a mapping of your columns to the book's")
     check.add_argument("--json", action="store_true", help="print the result for a program to read")
     check.add_argument("--strict", action="store_true", help="end with 1 if there are warnings")
+    mapped = commands.add_parser("map", help="write a first guess of a mapping of your files' columns, to edit")
+    mapped.set_defaults(run=_map)
+    mapped.add_argument("files", type=Path, nargs="+", metavar="FILE", help="CSV, Excel, Parquet, Stata or SPSS")
+    mapped.add_argument("--out", type=Path, metavar="FILE", help="write it there, as mapping.toml (else it is printed)")
+    mapped.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
+    blanks = commands.add_parser("template", help="write empty tables to fill in: persons.csv, visits.csv, study.xlsx")
+    blanks.set_defaults(run=_template)
+    blanks.add_argument("folder", type=Path, help="where the three files go (made if missing)")
+    blanks.add_argument("--overwrite", action="store_true", help="replace files that are there")
     return parser
 
 
@@ -136,6 +147,28 @@ def _as_json(received: records.Received) -> str:
         "warnings": received.warnings.to_dict("records"),
     }
     return json.dumps(found, indent=1)
+
+
+def _map(options: argparse.Namespace) -> int:
+    if options.out and options.out.exists() and not options.overwrite:
+        raise ValueError(f"{options.out} is there already: name another file, or say --overwrite")
+    text = mapping.guess([table for path in options.files for table in files.read(path)])
+    if options.out is None:
+        print(text, end="")
+        return 0
+    part = options.out.with_name(options.out.name + ".part")
+    part.write_text(text, encoding="utf-8", newline="\n")
+    part.replace(options.out)
+    print(options.out)
+    return 0
+
+
+def _template(options: argparse.Namespace) -> int:
+    present = [options.folder / name for name in templates.FILES if (options.folder / name).exists()]
+    if present and not options.overwrite:
+        raise ValueError(f"{present[0]} is there already: name another folder, or say --overwrite")
+    print(*templates.write(options.folder), sep="\n")
+    return 0
 
 
 def _simulate(options: argparse.Namespace) -> int:
