@@ -1,13 +1,14 @@
-"""The command line: `python -m helpers simulate DIR` writes a cohort, `plan` analyses a design; of a reader's own files
-`map FILES` guesses a mapping, `template DIR` writes empty tables to fill in.
+"""The command line: `simulate` writes a cohort, `plan` analyses a design; for a study's own files `check` says what is
+wrong with them, `map` guesses a mapping, `template` writes tables to fill in.
 """
 
 import argparse
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
 
-from helpers import cohort, design, figures, files, mapping, study, tables, templates
+from helpers import cohort, contract, design, faults, figures, files, mapping, records, study, tables, templates
 
 PLANNED = ("persons", "waves", "retention", "persistence", "random", "alpha")  # fields of a plan that have an option
 SHOWN = {
@@ -21,7 +22,13 @@ SHOWN = {
 }
 
 
+KINDS = 100  # kinds of problems that are printed
+
+
 def main(arguments: list[str] | None = None) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal that has not every letter shows "?" for it
+            stream.reconfigure(errors="replace")
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
@@ -29,6 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
         name = getattr(problem, "filename", None)
         reason = getattr(problem, "strerror", None)
         print(f"{name}: {reason}; name a place that can be written" if name and reason else problem, file=sys.stderr)
+        return 2
+    except MemoryError:
+        print("Not enough memory: give a smaller file, or a machine with more.", file=sys.stderr)
         return 2
 
 
@@ -71,6 +81,17 @@ def _parser() -> argparse.ArgumentParser:
         "--folder", type=Path, metavar="DIR", help="keep replicates there; a run that was stopped goes on"
     )
     plan.add_argument("--scheduler", metavar="ADDRESS", help="of a dask.distributed scheduler, as tcp://host:8786")
+    check = commands.add_parser(
+        "check",
+        help="say what is wrong with a study's data files, every problem at once",
+        description="Reads CSV and other text, Excel, Parquet, Stata and SPSS, and changes nothing. Ends with 0 if the "
+        "data are sound, 1 if there are warnings and --strict, 2 if there are errors.",
+    )
+    check.set_defaults(run=_check)
+    check.add_argument("files", type=Path, nargs="+", metavar="FILE", help="the files, or the folder they are in")
+    check.add_argument("--map", type=Path, metavar="TOML", help="a mapping of your columns to the book's")
+    check.add_argument("--json", action="store_true", help="print the result for a program to read")
+    check.add_argument("--strict", action="store_true", help="end with 1 if there are warnings")
     mapped = commands.add_parser("map", help="write a first guess of a mapping of your files' columns, to edit")
     mapped.set_defaults(run=_map)
     mapped.add_argument("files", type=Path, nargs="+", metavar="FILE", help="CSV, Excel, Parquet, Stata or SPSS")
@@ -81,6 +102,51 @@ def _parser() -> argparse.ArgumentParser:
     blanks.add_argument("folder", type=Path, help="where the three files go (made if missing)")
     blanks.add_argument("--overwrite", action="store_true", help="replace files that are there")
     return parser
+
+
+def _check(options: argparse.Namespace) -> int:
+    received = records.receive(options.files, options.map)
+    print(_as_json(received) if options.json else _in_words(received))
+    return 2 if len(received.errors) else 1 if len(received.warnings) and options.strict else 0
+
+
+def _in_words(received: records.Received) -> str:
+    """Problems in groups, and a last sentence of what was found."""
+    lines = []
+    for title, frame in (("error", received.errors), ("warning", received.warnings)):
+        kinds = list(faults.grouped(frame))
+        if kinds:
+            lines.append(f"{len(kinds):,} {title}{'s' if len(kinds) > 1 else ''}:")
+            lines += [f"  {text.replace(chr(10), chr(10) + '  ')}" for text, _ in kinds[:KINDS]]
+            lines += [f"  ... and {len(kinds) - KINDS:,} more: --json lists them all"] if len(kinds) > KINDS else []
+    if received.persons is None:
+        lines.append("Mend the errors and check again; nothing was kept and no file was changed.")
+    else:
+        visits, waves = received.visits, received.visits["wave"].unique()
+        seen, people = int((visits["observed"] == 1).sum()), len(received.persons)
+        month = "month" if len(waves) == 1 else "months"
+        lines.append(
+            f"Found {people:,} people, seen {seen:,} times at {month} {', '.join(map(str, waves))}. "
+            f"Outcomes: {', '.join(contract.outcomes(visits))}. Predictors: "
+            f"{', '.join(contract.predictors(visits)) or 'none'}. Columns: {', '.join(visits.columns[3:])}."
+        )
+    return "\n".join(lines)
+
+
+def _as_json(received: records.Received) -> str:
+    sound = received.persons is not None
+    found = {
+        "files": list(received.sources),
+        "persons": len(received.persons) if sound else None,
+        "visits": int((received.visits["observed"] == 1).sum()) if sound else None,
+        "waves": received.visits["wave"].unique().tolist() if sound else None,
+        "outcomes": contract.outcomes(received.visits) if sound else None,
+        "predictors": contract.predictors(received.visits) if sound else None,
+        "columns": {"persons": list(received.persons), "visits": list(received.visits)} if sound else None,
+        "errors": received.errors.to_dict("records"),
+        "warnings": received.warnings.to_dict("records"),
+    }
+    return json.dumps(found, indent=1)
 
 
 def _map(options: argparse.Namespace) -> int:

@@ -8,13 +8,14 @@ import copy
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
+from tqdm import tqdm
 
 from helpers import faults, study
 
@@ -46,6 +47,11 @@ NEEDED = {"persons": ("person", "sex", "age"), "visits": ("person", "wave", "obs
 NEEDED_OF_YOURS = {"persons": ("person", "sex", "age"), "visits": ("person", "wave", "observed")}
 OUTCOMES = {"attendance": ("meetings", "attendance"), "involvement": ("inv_1", "involvement"),
             "pda": ("abstinent_days", "pda")}  # fmt: skip
+PREDICTORS = {
+    "has_sponsor": ("has_sponsor",),
+    "contact": ("contact_days", "contact"),
+    "alliance": ("sai_1", "alliance"),
+}
 
 
 def folder() -> Path:
@@ -170,6 +176,16 @@ def field_of(table: str, name: str) -> dict:
     return copy.deepcopy(next(field for field in resource["schema"]["fields"] if field["name"] == name))
 
 
+def outcomes(columns: Iterable[str]) -> list[str]:
+    """The outcomes that these columns hold or give."""
+    return [outcome for outcome, names in OUTCOMES.items() if set(names) & set(columns)]
+
+
+def predictors(columns: Iterable[str]) -> list[str]:
+    """The predictors that these columns hold or give."""
+    return [predictor for predictor, names in PREDICTORS.items() if set(names) & set(columns)]
+
+
 def items(columns: Iterable[str], prefix: str) -> list[str]:
     """The items among the columns, prefix and number, by number."""
     return sorted((c for c in columns if re.fullmatch(prefix + "[1-9][0-9]?", c)), key=lambda c: int(c[len(prefix) :]))
@@ -272,52 +288,51 @@ class Found:
     value: str = ""
 
 
-def values(cells: pd.DataFrame, resource: dict) -> tuple[pd.DataFrame, list[Found]]:
+def values(cells: pd.DataFrame, resource: dict, spelled: Callable | None = None) -> tuple[pd.DataFrame, list[Found]]:
     """Typed columns of a table, and where its cells are not what their field allows.
 
     Numbers become float with NaN for missing codes, text stays. Each distinct cell is read and checked once: a column
     of a million rows holds few. pandera checks them; the primary key is checked on the rows.
+    `spelled(field, words)` may give the distinct words of a text column in the contract's spelling first.
     """
     missing = resource["schema"].get("missingValues", [""])
     rules = schema(resource["name"], {resource["name"]: resource})
     typed, found = {}, []
-    for field in resource["schema"]["fields"]:
-        name = field["name"]
-        column = cells[name]
-        if not pd.api.types.is_numeric_dtype(column):
-            column = column.astype(object)
-        codes, distinct = pd.factorize(column)
+    fields = resource["schema"]["fields"]
+    for field in tqdm(fields, f"checking {resource['path']}", delay=2, leave=False, disable=None, unit=" columns"):
+        name, column = field["name"], cells[field["name"]]
+        numeric = pd.api.types.is_numeric_dtype(column)
+        codes, distinct = pd.factorize(column if numeric else column.astype(object))
+        if spelled and not numeric:
+            distinct = spelled(field, list(distinct))
         read, bad = _read(distinct, field, missing)
-        kept = pd.DataFrame({name: pd.Series([*read[~bad], np.nan if read.dtype == float else None], dtype=read.dtype)})
-        if not ((codes == -1).any()):
-            kept = kept.iloc[:-1]
+        blank = np.nan if read.dtype == float else None
+        places = np.flatnonzero(~bad)
+        kept = [*read[~bad], blank] if (codes == -1).any() else read[~bad]
+        bad = np.r_[bad, False]  # the last stands for cells that hold nothing, whose code is -1
         try:
-            pa.DataFrameSchema({name: rules.columns[name]}).validate(kept, lazy=True)
+            frame = pd.DataFrame({name: pd.Series(kept, dtype=read.dtype)})
+            pa.DataFrameSchema({name: rules.columns[name]}).validate(frame, lazy=True)
         except pa.errors.SchemaErrors as errors:
             wrong = errors.failure_cases["index"].dropna().astype(int).unique()
-            places = np.r_[np.flatnonzero(~bad), len(distinct)]
-            bad = np.r_[bad, False]
-            bad[places[wrong]] = True
-        bad = np.r_[bad, False] if len(bad) == len(distinct) else bad
+            bad[np.r_[places, len(distinct)][wrong]] = True
         if bad.any():
             found.append(Found(name, np.flatnonzero(bad[codes])))
-        typed[name] = pd.Series(
-            np.r_[read, [np.nan if read.dtype == float else None]][codes], cells.index, dtype=read.dtype
-        )
+        typed[name] = pd.Series(np.r_[read, [blank]][codes], cells.index, dtype=read.dtype)
     frame = pd.DataFrame(typed, index=cells.index, copy=False)
     key = resource["schema"]["primaryKey"]
     if all(column in frame for column in key):
         twice = (frame.duplicated(key, keep=False) & frame[key].notna().all(axis=1)).to_numpy()
-        found.append(
-            Found(", ".join(key), np.flatnonzero(twice), f"one row a {' and '.join(key)}", "keep one of the rows")
-        )
+        words = f"one row a {' and '.join(key)}"
+        found.append(Found(", ".join(key), np.flatnonzero(twice), words, "keep one of the rows"))
     return frame, found
 
 
 def _read(distinct: Sequence, field: dict, missing: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct cells as numbers (NaN if missing or unreadable) or as text (None if missing), and which are unreadable."""
+    """Distinct cells as numbers (NaN if missing or unreadable) or text (None if missing), and which are unreadable."""
     if field["type"] not in ("integer", "number"):
-        text = np.array([None if cell in missing else cell for cell in distinct], dtype=object)
+        codes = set(missing)
+        text = np.array([None if cell in codes else cell for cell in distinct], dtype=object)
         return text, np.zeros(len(distinct), bool)
     if isinstance(distinct, np.ndarray) and distinct.dtype.kind in "iufb":
         return distinct.astype("float64"), np.zeros(len(distinct), bool)

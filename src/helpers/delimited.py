@@ -1,7 +1,7 @@
 """Text files of a table: which encoding, which separator, which decimal sign, and cells that are what stands there.
 
-pyarrow splits a file that is in order; the csv module reads what is not, and names the fault. A number is never guessed:
-what could be read in two ways stays text, and the column that needs a number says so.
+pyarrow splits a file that is in order; the csv module reads what is not, and names the fault. A number is never
+guessed: what could be read in two ways stays text, and the column that needs a number says so.
 """
 
 import codecs
@@ -354,7 +354,9 @@ def _decimals(name: str, header: list[str], codes: list[np.ndarray], words: list
             numbers = all(COMMA.fullmatch(word) or re.fullmatch(r"[+-]?[0-9]+", word) for word in filled)
             if numbers and any("," in word and not THOUSANDS.fullmatch(word) for word in filled):
                 commas.append(place)
-        elif any(POINTS.fullmatch(word) for word in filled) and all(NUMBERLIKE.fullmatch(word) for word in filled):
+        elif any("." in word and POINTS.fullmatch(word) for word in filled) and all(
+            NUMBERLIKE.fullmatch(word) for word in filled
+        ):
             doubtful.append(place)
     if commas and doubtful:
         expected, mend = "one decimal sign in a file", "write numbers without signs of thousands"

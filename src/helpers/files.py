@@ -5,7 +5,6 @@ memory is refused before it is read.
 """
 
 import datetime
-import decimal
 import os
 import re
 import stat
@@ -124,13 +123,13 @@ def _excel(path: Path) -> list[Table]:
             with archive.open(member) as part:
                 if b"<!DOCTYPE" in part.read(1 << 16):
                     raise faults.fault(name, "", "a document type in its XML", "a plain workbook", MEND)
-        sheets = archive_sheets(archive)
+        marks = _marks(archive)
     with _broken_is_a_fault(name, "an Excel workbook (.xlsx)"):
-        return _workbook(path, sheets)
+        return _workbook(path, marks)
 
 
-def archive_sheets(archive: zipfile.ZipFile) -> tuple[bool, bool]:
-    """Whether any sheet of the archive holds a formula, and whether any joins cells; met without unpacking to memory."""
+def _marks(archive: zipfile.ZipFile) -> tuple[bool, bool]:
+    """Whether any sheet holds a formula, and whether any joins cells; looked for block by block."""
     formula = merged = False
     for member in archive.infolist():
         if not member.filename.startswith("xl/worksheets/"):
@@ -220,9 +219,9 @@ def _rows_as_table(name: str, first: int, rows: list[tuple], notes: list[tuple])
 
 
 def _column(values: list, index: pd.Index) -> pd.Series:
-    if all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values):
-        if all(value is None or abs(value) <= EXACT or isinstance(value, float) for value in values):
-            return pd.Series([np.nan if value is None else value for value in values], index, dtype="float64")
+    numbers = [value for value in values if value is not None]
+    if all(type(value) in (int, float) for value in numbers) and all(abs(value) <= EXACT for value in numbers):
+        return pd.Series([np.nan if value is None else value for value in values], index, dtype="float64")
     return pd.Series(["" if value is None else as_text(value).strip() for value in values], index, dtype=object)
 
 
@@ -250,8 +249,9 @@ def _parquet(path: Path) -> list[Table]:
             raise _too_large(name)
         titles = [title.strip() for title in schema.names]
         delimited.check_header(name, titles, 1)
-        bad = [(name, 0, faults.clean(f.name), faults.clean(str(f.type)), "numbers or text", "leave it out, or save it as text")
-               for f in schema if not _plain(f)]  # fmt: skip
+        odd = [(faults.clean(field_.name), faults.clean(str(field_.type))) for field_ in schema if not _plain(field_)]
+        words, mend = "numbers or text", "leave it out, or save it as text"
+        bad = [(name, 0, column, kind, words, mend) for column, kind in odd]
         if bad:
             raise DataError(faults.listed(bad))
         if not about.num_rows:

@@ -13,49 +13,56 @@ LEFT = "nothing, if so meant: it is left out"
 REVERSED = -0.2  # an item's correlation with the rest of its scale, below which it looks scored the other way
 ENOUGH = 20  # complete visits for such a correlation
 FEW = 20  # people
+NAMED = 20  # unused columns that are named
 ANSWERED = 10  # answers that two people would hardly give alike throughout
 COUNTS = {"contact_days": "contact", "meetings": "attendance", "abstinent_days": "pda"}
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}")
 DATE = re.compile(r"(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}(?: .*)?|[0-9]{1,2}[./-][0-9]{1,2}[./-](?:19|20)?[0-9]{2}")
 PERSONAL_NAME = re.compile(r"[A-ZÀ-Þ][a-zà-þ'-]+,? (?:[A-ZÀ-Þ]\.? )?[A-ZÀ-Þ][a-zà-þ'-]+")
 TELLING = re.compile(
-    r"(?:^|[^a-z])(?:e-?mail|(?:first|last|sur|fore|given|family|full|nick|sponsor)?[ _.-]?name|initials|dob|birth(?:day|date)?"
-    r"|date[ _.-]of[ _.-]birth|phone|mobile|cell|telephone|fax|address|street|post[ _.-]?code|zip(?:[ _.-]?code)?|ssn"
-    r"|social[ _.-]security|nhs|mrn|medical[ _.-]record|insurance|ip[ _.-]?address|passport|licen[cs]e)(?:[^a-z]|$)",
+    r"(?:^|[^a-z])(?:e-?mail|(?:first|last|sur|fore|given|family|full|nick|sponsor)?[ _.-]?name|initials|dob"
+    r"|birth(?:day|date)?|date[ _.-]of[ _.-]birth|phone|mobile|cell|telephone|fax|address|street|post[ _.-]?code"
+    r"|zip(?:[ _.-]?code)?|ssn|social[ _.-]security|nhs|mrn|medical[ _.-]record|insurance|ip[ _.-]?address"
+    r"|passport|licen[cs]e)(?:[^a-z]|$)",
     re.IGNORECASE,
 )
 
 
 def columns(cells: pd.DataFrame, resource: dict) -> Iterator[Found]:
     """Columns of a reader's table that are left aside, and those that look like personal data."""
-    used = contract.names(resource)
+    used = set(contract.names(resource))
+    unknown = [faults.clean(str(name)) for name in cells if str(name) not in used]
+    for name in unknown[:NAMED]:
+        yield Found(name, None, "a column of the contract", LEFT, "a column that is not used")
+    if len(unknown) > NAMED:
+        yield Found(
+            "", None, "columns of the contract", LEFT, f"{len(unknown) - NAMED:,} more columns that are not used"
+        )
     for name in cells:
-        if str(name) not in used:
-            yield Found(faults.clean(str(name)), None, "a column of the contract", LEFT, "unknown")
         if said := _personal(str(name), cells[name], str(name) in used):
             value, rows = said
-            mend = "remove the column before the file is shared; only numbers of the contract are kept"
-            yield Found(str(name), rows, "nothing that tells who a person is", mend, value)
+            mend = "remove the column before the file is shared; only columns of the contract are kept"
+            yield Found(faults.clean(str(name)), rows, "nothing that tells who a person is", mend, value)
 
 
 def _personal(name: str, column: pd.Series, used: bool) -> tuple[str, np.ndarray | None] | None:
     if TELLING.search(name):
         return "a column that looks like personal data", None
+    if used and name not in ("person", "race"):
+        return None
     if pd.api.types.is_numeric_dtype(column):
         return None
     codes, words = pd.factorize(column.astype(object))
     words = [str(word) for word in words]
-    for pattern, what, share in (
-        (EMAIL, "what looks like an e-mail address", 0),
-        (DATE, "full dates, of birth?", 0.5),
-        (PERSONAL_NAME, "what looks like people's names", 0.5),
+    filled = sum(word != "" for word in words)
+    for sign, pattern, what, share in (  # only words that hold the sign are compared with the pattern
+        ("@", EMAIL, "what looks like an e-mail address", 0),
+        ("", DATE, "full dates, of birth?", 0.5),
+        (" ", PERSONAL_NAME, "what looks like people's names", 0.5),
     ):
-        if used and pattern is not EMAIL and name not in ("person", "race"):
-            continue
-        hit = np.array([bool(pattern.fullmatch(word)) for word in words] + [False])
-        filled = sum(word != "" for word in words)
-        if hit.any() and hit.sum() > share * filled:
-            return what, np.flatnonzero(hit[codes])
+        hit = [sign in word and not word.isalnum() and bool(pattern.fullmatch(word)) for word in words]
+        if sum(hit) > share * filled:
+            return what, np.flatnonzero(np.array([*hit, False])[codes])
     return None
 
 

@@ -7,11 +7,10 @@ the shape that `read` reads. The truth a synthetic cohort was made from is never
 
 import csv
 import json
-import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -275,10 +274,14 @@ def receive(paths: Path | str | Sequence[Path | str], mapping: object = None) ->
     notes += [note for table in tables for note in table.notes]
     cells, taken, frames, broken = {}, [], {}, []
     for table in TABLES:
-        cells[table], said = _prepared(both[table], resources[table])
-        taken += [(table, one) for one in (*said, *oddities.columns(both[table].cells, resources[table]))]
-        frames[table], found = contracts.values(cells[table], resources[table])
+        taken += [(table, one) for one in oddities.columns(both[table].cells, resources[table])]
+        cells[table], said = _texts(both[table], resources[table]), []
+        frames[table], found = contracts.values(cells[table], resources[table], _spelling(both[table].labels, said))
         broken += [(table, one) for one in found]
+        for name, words in said:
+            rows = np.flatnonzero(cells[table][name].isin(words))
+            told = "0 or 1; yes, true, y, t were read as 1, and no, false, n, f as 0"
+            taken.append((table, Found(name, rows, told, "nothing, if they mean that")))
     taken += _completed(frames["visits"], resources["visits"])
     broken += [*_broken(frames, ()), *_unusable(frames, about)]
     errors = _problems(cells, resources, broken, KEPT)
@@ -293,7 +296,7 @@ def receive(paths: Path | str | Sequence[Path | str], mapping: object = None) ->
 
 
 def deposit(received: Received, place: Path | str) -> None:
-    """Write persons.csv, visits.csv and datapackage.json into a folder, all or none; people are 1, 2, 3 and so on there.
+    """Write persons.csv, visits.csv and datapackage.json into a folder, all or none; people are 1, 2, 3, ... there.
 
     With `HELPERS_DATA` set to the folder, `read` and all that follows work on it.
     Raises DataError if what was received has errors, FileExistsError if the folder holds anything.
@@ -389,9 +392,8 @@ def _recognised(tables: list[Table]) -> tuple[dict[str, Table], dict, list[tuple
             bad += [(table.name, 0, "", f"a second table of {kind}", words, "put them into one") for table in found[1:]]
         else:
             file = ", ".join(dict.fromkeys(table.name for table in tables)) or "the files"
-            header = ", ".join(str(column) for table in tables[:1] for column in table.cells)
-            bad.append((file, 0, "", f"no table of {kind}" + (f", columns {faults.clean(header, 60)}" if header else ""),
-                        words, mend))  # fmt: skip
+            header = faults.clean(", ".join(str(column) for table in tables[:1] for column in table.cells), 60)
+            bad.append((file, 0, "", f"no table of {kind}; there are the columns {header}", words, mend))
     if bad:
         raise DataError(faults.listed(bad))
     left = [table for table in named if not any(table is one for one in both.values())]
@@ -404,7 +406,7 @@ def _recognised(tables: list[Table]) -> tuple[dict[str, Table], dict, list[tuple
 
 
 def _resources(both: dict[str, Table], about: dict) -> dict[str, dict]:
-    """The contract of this study by its columns. Raises DataError for columns that are lacking or do not go together."""
+    """The contract of this study by its columns. Raises DataError for columns that lack or do not go together."""
     resources = contracts.yours({table: list(both[table].cells) for table in TABLES}, about)
     bad = []
     for table in TABLES:
@@ -415,13 +417,13 @@ def _resources(both: dict[str, Table], about: dict) -> dict[str, dict]:
     has, name = contracts.names(resources["visits"]), both["visits"].name
     for prefix in ("sai_", "inv_"):
         found = contracts.items(has, prefix)
-        if found and found != [f"{prefix}{i}" for i in range(1, len(found) + 1)] or len(found) == 1:
+        if (found and found != [f"{prefix}{i}" for i in range(1, len(found) + 1)]) or len(found) == 1:
             words = f"items {prefix}1, {prefix}2, ... without a gap, two or more"
             bad.append((name, 1, ", ".join(found), f"{len(found)} of them", words, "number them so, or give a score"))
     if "window_days" not in has and (counts := [column for column in COUNTS if column in has]):
         words = "the length of the window, as " + ", ".join(counts) + " are counts"
         bad.append((name, 1, "window_days", "absent", words, "add the column, or set its days in a mapping"))
-    if not any(set(columns) & set(has) for columns in contracts.OUTCOMES.values()):
+    if not contracts.outcomes(has):
         words = "at least one of meetings, attendance, inv_1 ..., involvement, abstinent_days, pda"
         bad.append((name, 1, "", "no outcome", words, "add the column, or name yours in a mapping"))
     if bad:
@@ -429,40 +431,43 @@ def _resources(both: dict[str, Table], about: dict) -> dict[str, dict]:
     return resources
 
 
-def _prepared(table: Table, resource: dict) -> tuple[pd.DataFrame, list[Found]]:
-    """The columns of the contract, with ids in one spelling, words for 0 and 1 as these, labels in place of codes."""
-    cells, said = {}, []
+def _spelling(labels: dict[str, dict], said: list[tuple[str, list[str]]]) -> Callable[[dict, list], list]:
+    """How `contract.values` is to take a reader's words: ids in one spelling, words for 0 and 1, capitals, labels.
+
+    What was read as 0 or 1 goes into `said`: the column and its words.
+    """
+
+    def spelled(field: dict, words: list) -> list:
+        name, allowed = field["name"], field.get("constraints", {}).get("enum", [])
+        if name == "person":
+            return [one.split(".")[0] if "." in one and re.fullmatch(r"[0-9]+\.0+", one) else one for one in words]
+        if allowed == [0, 1]:
+            new = [WORDS.get(one.strip().lower(), one) for one in words]
+            if read := [one for one in words if one.strip().lower() in WORDS and not one.strip().isdigit()]:
+                said.append((name, read))
+            return new
+        if allowed and field["type"] == "string":
+            usual = {str(one).lower(): one for one in allowed}
+            coded = {files.as_text(code): str(label) for code, label in labels.get(name, {}).items()}
+            return [usual.get(coded.get(one, one).strip().lower(), one) for one in words]
+        return words
+
+    return spelled
+
+
+def _texts(table: Table, resource: dict) -> pd.DataFrame:
+    """The columns of the contract, those of text as text in a table of numbers too."""
+    cells = {}
     for field in resource["schema"]["fields"]:
-        name, column = field["name"], table.cells[field["name"]]
-        allowed = field.get("constraints", {}).get("enum", [])
-        numeric = pd.api.types.is_numeric_dtype(column)
-        if field["type"] == "string" and numeric:
-            labels = table.labels.get(name, {}) if allowed else {}
-            column = column.map(lambda code, labels=labels: labels.get(code, files.as_text(code)), na_action="ignore")
-            column, numeric = column.astype(object).where(column.notna(), ""), False
-        if not numeric:
-            codes, words = pd.factorize(column.astype(object))
-            if name == "person":
-                new = [re.sub(r"^([0-9]+)\.0+$", r"\1", str(word).strip()) for word in words]
-            elif allowed == [0, 1]:
-                new = [WORDS.get(str(word).strip().lower(), word) for word in words]
-            elif allowed and field["type"] == "string":
-                spelled = {str(one).lower(): one for one in allowed}
-                new = [spelled.get(str(word).strip().lower(), word) for word in words]
-            else:
-                new = list(words)
-            if new != list(words):
-                changed = np.array([str(a) != str(b) for a, b in zip(new, words, strict=True)] + [False])[codes]
-                if allowed == [0, 1] and changed.any():
-                    told = "0 or 1; yes, true, y, t were read as 1, and no, false, n, f as 0"
-                    said.append(Found(name, np.flatnonzero(changed), told, "nothing, if they mean that"))
-                column = pd.Series(np.array([*new, ""], dtype=object)[codes], column.index, dtype=object)
-        cells[name] = column
-    return pd.DataFrame(cells, index=table.cells.index, copy=False), said
+        column = table.cells[field["name"]]
+        if field["type"] == "string" and pd.api.types.is_numeric_dtype(column):
+            column = pd.Series([files.as_text(value) for value in column], column.index, dtype=object)
+        cells[field["name"]] = column
+    return pd.DataFrame(cells, index=table.cells.index, copy=False)
 
 
 def _completed(visits: pd.DataFrame, resource: dict) -> list[tuple[str, Found]]:
-    """Add `observed` where the study has none, and blank in place what was not to be asked; what was blanked is said."""
+    """Add `observed` where the study has none, and blank in place what was not to be asked; the latter is said."""
     answers = [name for name in visits if name not in ("person", "wave", "observed")]
     said = []
     if "observed" not in visits:
@@ -517,7 +522,7 @@ def _gridded(frames: dict[str, pd.DataFrame], resources: dict, about: dict) -> t
     waves = np.unique(np.r_[visits["wave"].to_numpy(dtype="int64"), np.array(about.get("waves") or [], dtype="int64")])
     ids = persons["person"]
     place = pd.Index(ids).get_indexer(visits["person"]) * len(waves) + np.searchsorted(waves, visits["wave"])
-    if all(re.fullmatch(r"0|[1-9][0-9]{0,14}", one) for one in ids):
+    if all(one.isdecimal() and one.isascii() and len(one) < 16 and (one[0] != "0" or one == "0") for one in ids):
         ids = ids.astype("int64")
     full = visits.drop(columns=["person", "wave"]).set_axis(place).reindex(range(len(ids) * len(waves)))
     full.insert(0, "person", np.repeat(ids.to_numpy(), len(waves)))
@@ -542,8 +547,8 @@ def _package(persons: pd.DataFrame, visits: pd.DataFrame, resources: dict, sourc
                 field["constraints"] = {"required": True, "enum": visits["wave"].unique().tolist()}
     description = "A reader's own study, as python -m helpers received it. Nothing of it leaves the machine it is on."
     about = json.loads(json.dumps(about, default=str))
-    return {"name": "yours", "title": words, "description": description, "keywords": [contracts.YOURS, "12-step", "sponsor"],
-            "study": about, "resources": kept}  # fmt: skip
+    about = {"name": "yours", "title": words, "description": description, "study": about}
+    return about | {"keywords": [contracts.YOURS, "12-step", "sponsor"], "resources": kept}
 
 
 def _shown(problems: Sequence[tuple] | pd.DataFrame, both: dict[str, Table] | None = None) -> pd.DataFrame:
