@@ -107,10 +107,17 @@ def bare(name: str) -> str:
 
 def likeness(name: str, target: str) -> float:
     """How much a bare name is like one of a target's names, 0 to 1; 1 if it is one."""
-    known = NAMES[target].split()
-    if name in known:
+    if name in (known := NAMES[target].split()):
         return 1.0
-    return max(SequenceMatcher(None, name, one).ratio() if len(one) > 3 else 0.0 for one in known)
+    return max((_alike(name, one) for one in known if len(one) > 3), default=0.0)
+
+
+def _alike(name: str, known: str) -> float:
+    """The similarity of two names, 0 where their lengths alone say that it is below NEAR."""
+    if 2 * min(len(name), len(known)) < NEAR * (len(name) + len(known)):
+        return 0.0
+    match = SequenceMatcher(None, name, known)
+    return match.ratio() if match.quick_ratio() >= NEAR else 0.0
 
 
 class _Guess:
