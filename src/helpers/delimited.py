@@ -6,6 +6,7 @@ guessed: what could be read in two ways stays text, and the column that needs a 
 
 import codecs
 import csv
+import datetime
 import io
 import itertools
 import re
@@ -24,6 +25,7 @@ LARGEST = 300_000_000  # bytes of a file
 LINE = 1_000_000  # bytes of a line
 CELL = 32_767  # letters of a cell, as in Excel
 WIDEST = 10_000  # columns
+EXACT = 2**53  # whole numbers above cannot be told apart as floats
 NAMED = 1000  # rows that are named of one fault
 SEPARATORS = {",": "','", ";": "';'", "\t": "a tab", "|": "'|'"}
 
@@ -123,6 +125,21 @@ def check_size(path: Path, size: int) -> None:
     if size > LARGEST:
         found, words = f"a file of {size / 1e6:,.0f} MB", f"at most {LARGEST / 1e6:,.0f} MB"
         raise faults.fault(path.name, "", found, words, "keep the rows and columns of the study only")
+
+
+def as_text(value: object) -> str:
+    """A value as the text of a cell: whole numbers without decimals, dates as 2016-05-01, truth as true and false."""
+    if isinstance(value, bool | np.bool_):
+        return "true" if value else "false"
+    if isinstance(value, float | np.floating):
+        return (
+            "" if value != value else repr(int(value)) if value % 1 == 0 and abs(value) < EXACT else repr(float(value))
+        )
+    if isinstance(value, datetime.datetime):  # before date, of which it is a kind
+        return value.date().isoformat() if value.time() == datetime.time() else value.isoformat(" ")
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    return str(value)
 
 
 def _bytes(path: Path) -> bytes:

@@ -4,13 +4,12 @@ No format that carries code is opened (pickle, R's .rds, macros), no formula is 
 memory is refused before it is read.
 """
 
-import datetime
 import os
 import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,23 +17,21 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pyarrow as pa
-import pyreadstat
 from openpyxl.utils.exceptions import InvalidFileException
 from pyarrow import parquet
 from tqdm import tqdm
 
-from helpers import delimited, faults
+from helpers import coded, delimited, faults
+from helpers.coded import CELLS, MEND
+from helpers.delimited import EXACT, as_text
 from helpers.faults import DataError
 
-CELLS = 60_000_000  # of a table
 UNZIPPED = 1_000_000_000  # bytes that a workbook or a Parquet file may hold when unpacked
-MEND = "save it as CSV UTF-8 or as Excel (.xlsx)"
-EXACT = 2**53  # whole numbers above cannot be told apart as floats
 
 # What the readers of other formats raise for a file that is broken: each is a fault of the file, named as one.
 BROKEN = (ValueError, KeyError, IndexError, TypeError, AttributeError, EOFError, OSError, OverflowError, RuntimeError)
 BROKEN += (SyntaxError, AssertionError, NotImplementedError, MemoryError, zlib.error, zipfile.BadZipFile)
-BROKEN += (InvalidFileException, pa.ArrowException, pyreadstat.ReadstatError, pyreadstat.PyreadstatError)
+BROKEN += (InvalidFileException, pa.ArrowException)
 
 
 @dataclass(frozen=True)
@@ -160,6 +157,9 @@ def _workbook(path: Path, marks: tuple[bool, bool]) -> list[Table]:
     held = {title: rows for title, rows in held.items() if rows}
     if not held:
         raise faults.fault(path.name, "", "an empty workbook", "a header and rows", "restore the file")
+    for title in [title for title, (_, rows) in held.items() if len(rows) == 1][: len(held) - 1]:
+        _, mend = held.pop(title), "nothing, if it is no data"
+        notes.append((path.name, 0, "", f"one row in sheet {faults.clean(title)}", "a header and rows", mend))
     for title, (first, rows) in held.items():
         name = path.name if len(held) == 1 else f"{path.name}, sheet {faults.clean(title)}"
         tables.append(_rows_as_table(name, first, rows, notes))
@@ -185,7 +185,7 @@ def _sheet(name: str, sheet: object, written: object) -> tuple[int, list[tuple]]
         first = first or number
         cells += len(row)
         if cells > CELLS or len(row) > 16_384:
-            raise _too_large(name)
+            raise coded.too_large(name)
         rows.append(row)
     if bare:
         header = rows[0] if rows else ()
@@ -225,28 +225,13 @@ def _column(values: list, index: pd.Index) -> pd.Series:
     return pd.Series(["" if value is None else as_text(value).strip() for value in values], index, dtype=object)
 
 
-def as_text(value: object) -> str:
-    """A value as the text of a cell: whole numbers without decimals, dates as 2016-05-01, truth as true and false."""
-    if isinstance(value, bool | np.bool_):
-        return "true" if value else "false"
-    if isinstance(value, float | np.floating):
-        return (
-            "" if value != value else repr(int(value)) if value % 1 == 0 and abs(value) < EXACT else repr(float(value))
-        )
-    if isinstance(value, datetime.datetime):  # before date, of which it is a kind
-        return value.date().isoformat() if value.time() == datetime.time() else value.isoformat(" ")
-    if isinstance(value, datetime.date | datetime.time):
-        return value.isoformat()
-    return str(value)
-
-
 def _parquet(path: Path) -> list[Table]:
     name, words = path.name, "a Parquet file of plain columns"
     with _broken_is_a_fault(name, words), parquet.ParquetFile(path, pre_buffer=False) as file:
         about, schema = file.metadata, file.schema_arrow
         unpacked = sum(about.row_group(group).total_byte_size for group in range(about.num_row_groups))
         if unpacked > UNZIPPED or about.num_rows * len(schema) > CELLS or len(schema) > delimited.WIDEST:
-            raise _too_large(name)
+            raise coded.too_large(name)
         titles = [title.strip() for title in schema.names]
         delimited.check_header(name, titles, 1)
         odd = [(faults.clean(field_.name), faults.clean(str(field_.type))) for field_ in schema if not _plain(field_)]
@@ -289,44 +274,9 @@ def _arrow_column(column: pa.ChunkedArray, kind: pa.DataType, index: pd.Index) -
     return pd.Series(["" if value is None else as_text(value).strip() for value in values], index, dtype=object)
 
 
-def _stata(path: Path) -> list[Table]:
-    return _coded(path, pyreadstat.read_dta, "a Stata file (.dta)")
-
-
-def _spss(path: Path) -> list[Table]:
-    return _coded(path, pyreadstat.read_sav, "an SPSS file (.sav)")
-
-
-def _coded(path: Path, reader: Callable, words: str) -> list[Table]:
-    """A file of Stata or SPSS: codes stay numbers, what its owner declared missing is blank, labels stand beside."""
-    name = path.name
-    with _broken_is_a_fault(name, words):
-        _, about = reader(path, metadataonly=True)
-        width = len(about.column_names)
-        delimited.check_header(name, list(about.column_names), 1)
-        most = CELLS // max(width, 1)
-        if (about.number_rows or 0) > most:
-            raise _too_large(name)
-        frame, about = reader(path, apply_value_formats=False, user_missing=False, row_limit=most)
-    if frame.empty:
-        raise faults.fault(name, "", "a header only", "at least one row", "add the rows")
-    if len(frame) == most:
-        raise _too_large(name)
-    index, cells = pd.RangeIndex(2, 2 + len(frame)), {}
-    for title in frame:
-        column = frame[title]
-        if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-            cells[title.strip()] = pd.Series(column.to_numpy(), index)
-        else:
-            values = ["" if pd.isna(value) else as_text(value).strip() for value in column.astype(object)]
-            cells[title.strip()] = pd.Series(values, index, dtype=object)
-    labels = {column.strip(): dict(codes) for column, codes in about.variable_value_labels.items()}
-    return [Table(name, pd.DataFrame(cells, index=index), labels=labels)]
-
-
-def _too_large(name: str) -> DataError:
-    words = f"at most {CELLS / 1e6:,.0f} million cells"
-    return faults.fault(name, "", "more than can be read at once", words, "keep the rows and columns of the study only")
+def _coded(path: Path) -> list[Table]:
+    cells, labels = coded.read(path)
+    return [Table(path.name, cells, labels=labels)]
 
 
 class _broken_is_a_fault:  # noqa: N801 - reads as the sentence it is
@@ -350,4 +300,4 @@ def _shown(rows: Iterable, words: str) -> Iterator:
 
 
 READERS = {".csv": _text, ".tsv": _text, ".tab": _text, ".txt": _text, ".xlsx": _excel, ".parquet": _parquet}
-READERS |= {".dta": _stata, ".sav": _spss}
+READERS |= {".dta": _coded, ".sav": _coded}
