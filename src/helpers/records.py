@@ -472,7 +472,7 @@ def _completed(visits: pd.DataFrame, resource: dict) -> list[tuple[str, Found]]:
     said = []
     if "observed" not in visits:
         visits.insert(2, "observed", visits[answers].notna().any(axis=1).astype("float64"))
-        resource["schema"]["fields"].insert(2, contracts.field_of("visits", "observed"))
+        resource["schema"]["fields"].insert(2, contracts.observed())
     entry = visits["wave"] == 0
     for column in answers:
         if column == "has_sponsor" or column.startswith(SPONSORED):
