@@ -50,12 +50,8 @@ def assert_same_visits(made, cohort):
     assert sorted(made) == sorted(expected)
     blank = expected.drop(columns=keys).isna().all(axis=1)
     pd.testing.assert_frame_equal(made[expected.columns][~blank], expected[~blank])
-    assert (
-        made[~made.set_index(keys).index.isin(expected[~blank].set_index(keys).index)]
-        .drop(columns=keys)
-        .isna()
-        .all(None)
-    )
+    missed = ~made.set_index(keys).index.isin(expected[~blank].set_index(keys).index)
+    assert made[missed].drop(columns=keys).isna().all(axis=None)
 
 
 @pytest.mark.parametrize(
