@@ -323,6 +323,19 @@ def test_several_files_are_put_side_by_side_by_person_and_wave(tmp_path):
     assert cells.index.tolist() == [2, 3, 4, 4]
 
 
+def test_a_joined_file_without_rows_leaves_its_columns_blank(tmp_path):
+    text = '[files]\nvisits = ["days.csv", "sponsor.csv"]\n' + LONG + 'pda = "abst"\nhas_sponsor = "sp"'
+    its = table(id=["1"], t=["3"], abst=["5"]), table("sponsor.csv", id=["1"], t=["3"], sp=["1"])
+    none = Table("sponsor.csv", its[1].cells.iloc[:0])
+    assert apply(tmp_path, text, its[0], none)["visits"].cells.to_numpy().tolist() == [["1", "3", "5", ""]]
+
+
+def test_a_constant_may_be_text_and_stays_text(tmp_path):
+    made = visits(tmp_path, 'observed = { op = "constant", value = "yes" }\npda = "x"', x=["5", "6"])["observed"]
+    assert made.dtype == object
+    assert made.tolist() == ["yes", "yes"]
+
+
 def test_a_row_that_a_joined_file_has_twice_is_an_error(tmp_path):
     text = '[files]\nvisits = ["days.csv", "sponsor.csv"]\n' + LONG + 'pda = "abst"\nhas_sponsor = "sp"'
     sponsor = table("sponsor.csv", id=["1", "1"], t=["3", "3"], sp=["0", "1"])
