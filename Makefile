@@ -20,8 +20,8 @@ install: ## create .venv and install the locked packages, if they changed
 	@command -v $(PYTHON) >/dev/null || { echo "No $(PYTHON) here: sudo apt install python3 python3-venv"; exit 1; }
 	@$(PYTHON) src/press/install.py
 
-book: install ## run what changed and build the site into _build/html (FRESH=1 reruns every chapter)
-	@$(PRESS) book $(if $(FRESH),--fresh)
+book: install ## run what changed and build the site into _build/html (FRESH=1 reruns every chapter; DATA=DIR: on your data)
+	@$(PRESS) book $(if $(FRESH),--fresh) $(if $(DATA),--data "$(DATA)") $(if $(OUT),--out "$(OUT)") $(ARGS)
 
 pdf: install ## print the whole book to _build/pdf/book.pdf, with bookmarks (needs Chromium: sudo apt install chromium)
 	@$(PRESS) pdf

@@ -62,3 +62,11 @@ def test_full_precision_survives_the_file():
 
 def test_a_book_without_numbers_is_an_empty_ledger():
     assert json.loads(dumps(gather({"book/one": notebook()}))) == {}
+
+
+def test_this_book_may_hold_no_number_without_a_value_and_a_readers_may():
+    output = v4.new_output("display_data", {}, metadata={"ledger": [entry("a", float("nan"))]})
+    nb = v4.new_notebook(cells=[v4.new_code_cell("", outputs=[output])])
+    with pytest.raises(BookError, match=r"'a' is not finite: in book/one.md, cell \[1\]"):
+        gather({"book/one": nb})
+    assert gather({"book/one": nb}, whole=False)["a"]["text"] == "not available"

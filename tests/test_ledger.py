@@ -35,16 +35,20 @@ def test_an_entry_keeps_the_raw_value_and_prints_the_rounded_one():
         (302, "d", "302"),
         (0.0004, "p", "< .001"),
         (0.0123, "p", ".012"),
-        (1743.6283, ".1f", None),
+        (1743.6283, ".1f", "1744"),
         (0.26, ".0%", "26%"),
     ],
 )
 def test_a_number_prints_in_its_format(value, format, text):
-    if text is None:
-        with pytest.raises(ValueError, match="more than 4 significant digits"):
-            ledger.entry("k", value, format)
-    else:
-        assert ledger.entry("k", value, format)["text"] == text
+    assert ledger.entry("k", value, format)["text"] == text
+
+
+def test_what_is_recorded_loses_the_decimals_that_its_size_does_not_allow(capsys):
+    ledger.record("k", 1743.6283, ".1f")
+    ledger.record_table(pd.DataFrame({"df": [12.34567]}, ["row"]), "t", {"df": ".4f"})
+    shown = capsys.readouterr().out
+    assert "1744" in shown
+    assert "12.35" in shown
 
 
 def test_a_whole_number_may_show_all_its_digits():
@@ -57,10 +61,15 @@ def test_a_key_of_other_characters_is_refused(key):
         ledger.entry(key, 1.0)
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), None, np.nan])
-def test_a_value_that_is_no_finite_number_is_refused(value):
-    with pytest.raises(ValueError, match="not a finite number"):
-        ledger.entry("k", value)
+def test_a_value_that_is_no_number_is_refused():
+    with pytest.raises(ValueError, match="None is not a number"):
+        ledger.entry("k", None)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), np.nan])
+def test_a_value_that_is_not_finite_is_said_to_be_missing(value):
+    made = ledger.entry("k", value, ".2f", "points")
+    assert (made["value"], made["text"], made["unit"]) == ("not available", "not available", "points")
 
 
 def test_an_unknown_status_is_refused():

@@ -55,7 +55,7 @@ def test_scores_are_days_and_meetings_a_week_and_percent_of_the_window():
 
 
 def test_columns_are_those_the_models_expect():
-    columns = "person wave months observed sex female age has_sponsor contact alliance attendance involvement"
+    columns = "person wave months time observed sex female age has_sponsor contact alliance attendance involvement"
     columns += " involvement_full pda attendance_0 involvement_0 pda_0 complete"
     assert list(measures.score(*one_visit()).columns) == columns.split()
 
@@ -395,3 +395,13 @@ def test_the_cohort_has_the_published_number_of_complete_people():
     scores = measures.score(*records.read(DATA))
     assert scores.loc[scores["complete"], "person"].nunique() == study.FACTS["n_complete"].value
     assert scores.loc[scores["has_sponsor"] == 1, "person"].nunique() == study.FACTS["n_sponsor"].value
+
+
+def test_involvement_is_in_as_many_activities_as_the_visits_hold():
+    persons, visits = records.read(DATA)
+    scores = measures.score(persons, visits)
+    assert measures.outcomes(scores, visits) == study.OUTCOMES
+    fewer = visits.drop(columns=["inv_7", "inv_8"])
+    assert measures.outcomes(scores, fewer)["involvement"].unit == "activities of four"
+    none = measures.outcomes(scores.assign(pda=np.nan), visits.drop(columns=measures.involvement_items(visits)))
+    assert (list(none), none["involvement"].high) == (["attendance", "involvement"], scores["involvement"].max())

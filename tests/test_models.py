@@ -30,7 +30,9 @@ def scores():
     n, person = len(rows), rows["person"].to_numpy() - 1
     female, age, level = rng.integers(0, 2, 60), rng.integers(18, 25, 60), rng.normal(size=60)
     has = np.where(rows["wave"] == 0, np.nan, rng.integers(0, 3, n) > 0)
-    rows = rows.assign(months=rows["wave"], female=female[person], age=age[person], has_sponsor=has)
+    rows = rows.assign(
+        months=rows["wave"], time=rows["wave"] - 7.0, female=female[person], age=age[person], has_sponsor=has
+    )
     rows["contact"] = np.where(has == 1, rng.uniform(0, 7, n), np.nan)
     rows["alliance"] = np.where((has == 1) & (rng.random(n) > 0.1), rng.uniform(1, 7, n), np.nan)
     rows["complete"] = rows[["contact", "alliance"]].notna().all(axis=1) & (has == 1)

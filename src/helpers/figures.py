@@ -2,9 +2,10 @@
 
 Contact is blue, solid, round; alliance is vermilion, dashed, square; no sponsor is grey (Okabe & Ito's palette, told
 apart in grey print by line and marker too). Lines are labelled where they end, so that there is no legend to hunt.
-Every figure made from the cohort carries SYNTHETIC inside the image.
+Every figure made from the cohort carries SYNTHETIC inside the image, one made from a reader's data says so.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -12,6 +13,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
+
+from helpers import records
 
 COLOURS = {"contact": "#0072B2", "alliance": "#D55E00", "sponsor": "#00785A", "none": "#6B6B6B"}
 LINES = {"contact": "-", "alliance": "--", "sponsor": "-", "none": ":"}
@@ -46,8 +49,17 @@ def axes(
     if synthetic:
         strip = 0.17 / height  # of the figure's height: a line of small print, however low the figure
         figure.get_layout_engine().set(rect=(0, strip, 1, 1 - strip))
-        _ = figure.text(0.995, 0.008, "SYNTHETIC cohort", ha="right", va="bottom", fontsize=8, color="#8A1C1C")
+        _ = figure.text(0.995, 0.008, stamp(), ha="right", va="bottom", fontsize=8, color="#8A1C1C")
     return made
+
+
+def stamp() -> str:
+    """What a figure says of its data: "SYNTHETIC cohort", or "your data" if their data package does not say so."""
+    try:
+        package = json.loads((records.folder() / "datapackage.json").read_text("utf-8"))
+    except FileNotFoundError:  # no data lie here: what is drawn was simulated, as by `python -m helpers plan`
+        return "SYNTHETIC cohort"
+    return "SYNTHETIC cohort" if "SYNTHETIC" in package.get("keywords", []) else "your data"
 
 
 def lines(

@@ -12,21 +12,24 @@ from numbers import Integral, Real
 import pandas as pd
 from IPython.display import display
 
-from helpers.tables import show
+from helpers.tables import brief, show
 
 RELATIVE = 1e-6  # the one tolerance of the book: two raw values agree within max(RELATIVE |stored|, ABSOLUTE)
 ABSOLUTE = 1e-9
+MISSING = "not available"
 STATUSES = ("published", "calibrated", "assumed", "computed")
 
 
 def entry(key: str, value: float | str, format: str = ".2f", unit: str = "", status: str = "computed") -> dict:
     """One ledger entry: key, raw value, unit, format, status, and the text that prose will show.
 
+    The text has `format`'s digits, less decimals beyond 4 significant digits. A value that is not finite, as the mean
+    of nobody, is recorded as `MISSING`: this book refuses to be built with one, a book on a reader's data says it so.
+
     Raises
     ------
     ValueError
-        A key with characters other than letters, digits, `_`, `.`, `-`; an unknown status; a value that is not
-        finite; a format that shows more than 4 significant digits of a non-integer.
+        A key with characters other than letters, digits, `_`, `.`, `-`; an unknown status; a value that is no number.
     """
     if not key or not all(character.isalnum() or character in "_.-" for character in key):
         raise ValueError(f"ledger key {key!r}: use letters, digits, '_', '.' and '-' only")
@@ -34,13 +37,12 @@ def entry(key: str, value: float | str, format: str = ".2f", unit: str = "", sta
         raise ValueError(f"ledger key {key!r}: status {status!r} is not one of {', '.join(STATUSES)}")
     if isinstance(value, str):
         return {"key": key, "value": value, "format": "", "unit": unit, "status": status, "text": value}
-    if not isinstance(value, Real) or not math.isfinite(value):
-        raise ValueError(f"ledger key {key!r}: {value!r} is not a finite number")
+    if not isinstance(value, Real):
+        raise ValueError(f"ledger key {key!r}: {value!r} is not a number")
+    if not math.isfinite(value):
+        return {"key": key, "value": MISSING, "format": "", "unit": unit, "status": status, "text": MISSING}
     value = int(value) if isinstance(value, Integral) else float(value)
-    text = show(value, format)
-    digits = "".join(filter(str.isdigit, text)).lstrip("0")
-    if "e" not in text and isinstance(value, float) and len(digits) > 4 and "." in text:
-        raise ValueError(f"ledger key {key!r}: {text} shows more than 4 significant digits")
+    text = show(value, format) if isinstance(value, int) else brief(value, format)
     return {"key": key, "value": value, "format": format, "unit": unit, "status": status, "text": text}
 
 

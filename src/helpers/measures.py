@@ -7,7 +7,8 @@ A person visits several times and visits of one person are not independent, so p
 interval or a fit is read.
 """
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -18,6 +19,7 @@ from helpers import study
 
 SAI = list(study.SAI_ITEMS)
 SAI_ANSWERED = 8  # of ten: below this many answers the alliance is blank
+SAI_SHARE = SAI_ANSWERED / len(SAI)  # the same rule for an inventory of another length
 WEEK = 7  # days
 STEPS = 200  # of Fisher scoring, far more than the ten or so it takes
 SETTLED = 1e-10  # last step of Fisher scoring, in standardised loadings
@@ -33,6 +35,7 @@ def score(persons: pd.DataFrame, visits: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     person, wave : key; months (since discharge, = wave); observed (0/1)
+    time : months less the mean of the study's follow-ups, so that zero is the middle of the follow-up
     sex, female (0/1), age (years at entry)
     has_sponsor : 0/1, NaN where not asked or missed
     contact : days a week with contact, 7 contact_days / window_days
@@ -45,6 +48,9 @@ def score(persons: pd.DataFrame, visits: pd.DataFrame) -> pd.DataFrame:
     attendance_0, involvement_0, pda_0 : the person's value at wave 0, on each of their rows
     complete : whether the visit has a sponsor, a contact and an alliance
 
+    A score of which `visits` holds no raw answers is taken from the column of its own name (contact, alliance,
+    attendance, involvement, pda), and is blank if there is none. The waves and the items are those of `visits`.
+
     Raises
     ------
     ValueError
@@ -53,27 +59,72 @@ def score(persons: pd.DataFrame, visits: pd.DataFrame) -> pd.DataFrame:
     visits = visits.sort_values(["person", "wave"], kind="stable", ignore_index=True)
     _scorable(persons, visits)
     who = persons.set_index("person").loc[visits["person"]].reset_index(drop=True)
-    window = visits["window_days"]
-    items = visits[SAI]
+    given = lambda column: visits[column] if column in visits else pd.Series(np.nan, visits.index)
+    window = given("window_days")
+    items, activities, every = visits[sai(visits)], visits[activity_items(visits)], visits[involvement_items(visits)]
 
     scores = visits[["person", "wave"]].copy()
     scores["months"] = visits["wave"]
+    scores["time"] = scores["months"] - mean_follow_up(visits)
     scores["observed"] = visits["observed"]
     scores["sex"] = who["sex"]
-    scores["female"] = (who["sex"] == "female").astype(int)
+    scores["female"] = who["sex"].map({"female": 1, "male": 0})
     scores["age"] = who["age"]
-    scores["has_sponsor"] = visits["has_sponsor"]
-    scores["contact"] = WEEK * visits["contact_days"] / window
-    scores["alliance"] = items.mean(axis=1).where(items.notna().sum(axis=1) >= SAI_ANSWERED)
-    scores["attendance"] = WEEK * visits["meetings"] / window
-    scores["involvement"] = visits[list(study.ACTIVITY_ITEMS)].sum(axis=1, skipna=False)
-    scores["involvement_full"] = visits[list(study.INVOLVEMENT_ITEMS)].sum(axis=1, skipna=False)
-    scores["pda"] = pda(visits["abstinent_days"], window)
+    scores["has_sponsor"] = given("has_sponsor")
+    enough = np.ceil(SAI_SHARE * items.shape[1])
+    taken = lambda name, raw, score: score() if raw else given(name)
+    scores["contact"] = taken("contact", "contact_days" in visits, lambda: WEEK * visits["contact_days"] / window)
+    mean = lambda: items.mean(axis=1).where(items.notna().sum(axis=1) >= enough)
+    scores["alliance"] = taken("alliance", items.columns.size, mean)
+    scores["attendance"] = taken("attendance", "meetings" in visits, lambda: WEEK * visits["meetings"] / window)
+    scores["involvement"] = taken("involvement", activities.columns.size, lambda: activities.sum(axis=1, skipna=False))
+    scores["involvement_full"] = taken("involvement_full", every.columns.size, lambda: every.sum(axis=1, skipna=False))
+    scores["pda"] = taken("pda", "abstinent_days" in visits, lambda: pda(visits["abstinent_days"], window))
     entry = scores[scores["wave"] == 0].set_index("person")
     for outcome in study.OUTCOMES:
         scores[f"{outcome}_0"] = entry[outcome].reindex(scores["person"]).to_numpy()
     scores["complete"] = (scores["has_sponsor"] == 1) & scores["contact"].notna() & scores["alliance"].notna()
     return scores
+
+
+def sai(visits: pd.DataFrame) -> list[str]:
+    """The columns of `visits` that are items of the Sponsor Alliance Inventory: sai_1, sai_2, ..."""
+    return [column for column in visits if re.fullmatch(r"sai_\d+", str(column))]
+
+
+def involvement_items(visits: pd.DataFrame) -> list[str]:
+    """The columns of `visits` that are activities of the involvement index: inv_1, inv_2, ..."""
+    return [column for column in visits if re.fullmatch(r"inv_\d+", str(column))]
+
+
+def activity_items(visits: pd.DataFrame) -> list[str]:
+    """The involvement items that are counted: all but having and calling a sponsor."""
+    return [item for item in involvement_items(visits) if item not in study.SPONSOR_ITEMS]
+
+
+def follow_ups(visits: pd.DataFrame) -> tuple[int, ...]:
+    """The waves of `visits` (or of scores) after entry, in months, in order."""
+    return tuple(sorted({int(wave) for wave in visits["wave"].unique()} - {0}))
+
+
+def mean_follow_up(visits: pd.DataFrame) -> float:
+    """The mean of the follow-ups' months, at which time is centred: 7 for waves at 3, 6 and 12 months."""
+    return float(np.mean(follow_ups(visits))) if follow_ups(visits) else np.nan
+
+
+def outcomes(scores: pd.DataFrame, visits: pd.DataFrame | None = None) -> dict[str, study.Outcome]:
+    """Those of the study's outcomes that were measured: any value at a follow-up.
+
+    Involvement is in activities of as many as `visits` holds; of a score without items the greatest value is its limit.
+    """
+    later = scores[scores["wave"] > 0]
+    found = {name: outcome for name, outcome in study.OUTCOMES.items() if later[name].notna().any()}
+    if visits is not None and "involvement" in found:
+        n = len(activity_items(visits))
+        unit = f"activities of {study.in_words(n)}" if n else "points of involvement"
+        high = float(n or scores["involvement"].max())
+        found["involvement"] = replace(found["involvement"], unit=unit, high=high)
+    return found
 
 
 def pda(abstinent_days: pd.Series, window_days: pd.Series | int) -> pd.Series:
@@ -82,8 +133,8 @@ def pda(abstinent_days: pd.Series, window_days: pd.Series | int) -> pd.Series:
 
 
 def sai_items(visits: pd.DataFrame, wave: int) -> pd.DataFrame:
-    """The ten SAI answers of those who gave any at `wave`: one row a person (the index), columns sai_1 to sai_10."""
-    return visits[visits["wave"] == wave].set_index("person")[SAI].dropna(how="all")
+    """The SAI answers of those who gave any at `wave`: one row a person (the index), columns sai_1, sai_2, ..."""
+    return visits[visits["wave"] == wave].set_index("person")[sai(visits)].dropna(how="all")
 
 
 @dataclass(frozen=True)
@@ -344,7 +395,7 @@ def retest(scores: pd.DataFrame, column: str = "alliance", confidence: float = s
     wide = scores.pivot(index="person", columns="wave", values=column)
     z = stats.norm.ppf((1 + confidence) / 2)
     rows = {}
-    for earlier, later in combinations(study.FOLLOW_UPS, 2):
+    for earlier, later in combinations(follow_ups(scores), 2):
         both = wide[[earlier, later]].dropna()
         n, r = len(both), both[earlier].corr(both[later])
         half = z / np.sqrt(n - 3) if n > 3 else np.nan
@@ -376,6 +427,6 @@ def _scorable(persons: pd.DataFrame, visits: pd.DataFrame) -> None:
             raise ValueError(f"columns {key}: repeated in rows {table.index[twice].tolist()[:20]}")
     if len(strangers := visits.loc[~visits["person"].isin(persons["person"]), "person"].unique()):
         raise ValueError(f"column person: {strangers[:20].tolist()} of visits are not in persons")
-    if (empty := visits["window_days"] <= 0).any():
+    if "window_days" in visits and (empty := visits["window_days"] <= 0).any():
         where = visits.loc[empty, ["person", "wave"]].head(20).to_numpy().tolist()
         raise ValueError(f"column window_days: no days at [person, wave] {where}")

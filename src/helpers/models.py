@@ -21,13 +21,13 @@ a few per cent at the same optimum.
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from statsmodels.regression.mixed_linear_model import MixedLM
 
-from helpers import formulas, reml, study
+from helpers import formulas, measures, reml, study
 
 ADJUSTED = ("entry", "female", "age")  # of every model: entry value of the outcome, sex, age
 REACHED = 0.1  # criterion within which statsmodels counts as arrived: far from what its fits of this book leave
@@ -79,6 +79,7 @@ class Fit:
     statsmodels : by optimiser: short (criterion above the optimum), reached, converged (its own word), warnings
     beside : by term: estimate and std_error of statsmodels' best fit, difference (in standard errors)
     means : of the fixed columns, at which `predict` holds what it is not told
+    centre : the month at which `time` is zero (of `hlm`, which sees no months: the study's mean follow-up)
     """
 
     name: str
@@ -93,6 +94,7 @@ class Fit:
     statsmodels: pd.DataFrame
     beside: pd.DataFrame
     means: pd.Series
+    centre: float = study.MEAN_FOLLOW_UP
 
 
 def centres(scores: pd.DataFrame) -> pd.DataFrame:
@@ -100,9 +102,8 @@ def centres(scores: pd.DataFrame) -> pd.DataFrame:
     entry values over people. Columns mean, sd; index contact, alliance, age, attendance_0, involvement_0, pda_0."""
     sponsored = scores.loc[scores["complete"], ["contact", "alliance"]]
     people = scores.drop_duplicates("person")[["age", *(f"{outcome}_0" for outcome in study.OUTCOMES)]]
-    return pd.concat([part.astype(float).agg(["mean", "std"]).T for part in (sponsored, people)]).set_axis(
-        ["mean", "sd"], axis=1
-    )
+    parts = [part.astype(float) for part in (sponsored, people)]
+    return pd.concat([pd.DataFrame({"mean": part.mean(), "sd": part.std()}) for part in parts])
 
 
 def standardised(scores: pd.DataFrame) -> pd.DataFrame:
@@ -116,8 +117,8 @@ def standardised(scores: pd.DataFrame) -> pd.DataFrame:
 def frame(name: str, scores: pd.DataFrame, standard: bool = False) -> pd.DataFrame:
     """The rows and columns that model `name` is fitted to, one row per visit.
 
-    Follow-up visits with the outcome, its entry value and the predictors. `time` is months since discharge less the
-    mean follow-up, so that a coefficient is an average over follow-up. contact and alliance (in SDs if `standard`),
+    Follow-up visits with the outcome, its entry value and the predictors. `time` is zero at the mean follow-up, so that
+    a coefficient is an average over follow-up. contact and alliance (in SDs if `standard`),
     entry and age stand about the means of `centres`; in `_all` contact and alliance are zero without a sponsor.
 
     Raises
@@ -128,9 +129,8 @@ def frame(name: str, scores: pd.DataFrame, standard: bool = False) -> pd.DataFra
     if name not in SPECIFICATIONS:
         raise ValueError(f"no model {name!r}; there are {', '.join(SPECIFICATIONS)}")
     model, fixed = SPECIFICATIONS[name], centres(scores)
-    rows = scores[scores["wave"].isin(study.FOLLOW_UPS)].astype({"age": float, "female": float, "has_sponsor": float})
+    rows = scores[scores["wave"] > 0].astype({"age": float, "female": float, "has_sponsor": float})
     rows = rows.assign(
-        time=rows["months"] - study.MEAN_FOLLOW_UP,
         entry=rows[f"{model.outcome}_0"] - fixed.loc[f"{model.outcome}_0", "mean"],
         age=rows["age"] - fixed.loc["age", "mean"],
         **{
@@ -164,7 +164,7 @@ def fit(
     """
     data = frame(name, scores, standard)
     model = SPECIFICATIONS[name]
-    return hlm(data, model.outcome, model.terms, "person", _random_terms(slope), name, optimisers)
+    return _fitted(data, model.outcome, model.terms, slope, name, optimisers)
 
 
 def change(name: str, scores: pd.DataFrame, slope: bool = True, optimisers: Sequence[str] | None = None) -> Fit:
@@ -178,7 +178,20 @@ def change(name: str, scores: pd.DataFrame, slope: bool = True, optimisers: Sequ
     entry = data["entry"] + centres(scores).loc[f"{model.outcome}_0", "mean"]
     terms = [term for term in model.terms if term != "entry"]
     data = data.assign(**{model.outcome: data[model.outcome] - entry})
-    return hlm(data, model.outcome, terms, "person", _random_terms(slope), f"{name}_change", optimisers)
+    return _fitted(data, model.outcome, terms, slope, f"{name}_change", optimisers)
+
+
+def _fitted(
+    data: pd.DataFrame,
+    outcome: str,
+    terms: Sequence[str],
+    slope: bool,
+    name: str,
+    optimisers: Sequence[str] | None,
+) -> Fit:
+    """A fit of a frame of `frame`, which knows at which month its time is zero."""
+    found = hlm(data, outcome, terms, "person", _random_terms(slope), name, optimisers)
+    return replace(found, centre=float((data["months"] - data["time"]).iloc[0]))
 
 
 def hlm(
@@ -252,7 +265,7 @@ def predict(fit: Fit, at: pd.DataFrame) -> pd.DataFrame:
     Columns of `at` are the columns of `frame`, or `months` for `time`; what it lacks is held at the mean of the
     rows fitted.
     """
-    values = at.assign(time=at["months"] - study.MEAN_FOLLOW_UP) if "months" in at else at
+    values = at.assign(time=at["months"] - fit.centre) if "months" in at else at
     base = {term: values[term] if term in values else fit.means[term] for term in fit.means.index if ":" not in term}
     X = pd.DataFrame(base, index=at.index)
     for term in fit.means.index[len(base) :]:
@@ -260,14 +273,13 @@ def predict(fit: Fit, at: pd.DataFrame) -> pd.DataFrame:
     return at.join(fit.engine.contrast(X)[["estimate", "conf_low", "conf_high"]])
 
 
-def trajectories(
-    fit: Fit, scores: pd.DataFrame, predictor: str, months: Sequence[float] = study.FOLLOW_UPS
-) -> pd.DataFrame:
-    """Predicted outcome at low, mean and high `predictor` (contact or alliance: the mean less and plus one SD of
-    `centres`), one row per level and month: predictor, level, value (raw units), months, estimate, interval.
+def trajectories(fit: Fit, scores: pd.DataFrame, predictor: str, months: Sequence[float] | None = None) -> pd.DataFrame:
+    """Predicted outcome at low, mean and high `predictor`, at `months` (default: the follow-ups of `scores`).
 
-    `fit` is in raw units (not `standard`).
+    `predictor` is contact or alliance; its levels are the mean less and plus one SD of `centres`. One row per level and
+    month: predictor, level, value (raw units), months, estimate, interval. `fit` is in raw units (not `standard`).
     """
+    months = measures.follow_ups(scores) if months is None else months
     mean, sd = centres(scores).loc[predictor]
     steps = pd.DataFrame({"level": ["low", "mean", "high"], predictor: [-sd, 0.0, sd]})
     rows = predict(fit, steps.merge(pd.DataFrame({"months": np.asarray(months, float)}), how="cross"))

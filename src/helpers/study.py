@@ -124,6 +124,14 @@ class Outcome:
     high: float
 
 
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def in_words(n: int) -> str:
+    """A small count as text has it: 6 is "six"; beyond ten in figures."""
+    return NUMBERS[n] if n < len(NUMBERS) else str(n)
+
+
 OUTCOMES = {
     "attendance": Outcome("attendance", "12-step attendance", "meetings a week", 0.0, 21.0),
     "involvement": Outcome("involvement", "12-step involvement", "activities of six", 0.0, 6.0),

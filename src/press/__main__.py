@@ -43,6 +43,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     book = commands.add_parser("book", help="run what changed and build the site into _build/html")
     book.add_argument("--fresh", action="store_true", help="rerun every chapter")
+    book.add_argument("--data", type=Path, metavar="DIR", help="the book on your data: a folder of files, or one file")
+    book.add_argument("--out", type=Path, metavar="DIR", help="where that book goes (default: DIR-book, beside DIR)")
+    book.add_argument("--include-data", action="store_true", help="your rows, and what shows single people, in it too")
+    book.add_argument("--suppress", type=int, default=0, metavar="N", help="show counts below N as <N in its tables")
     commands.add_parser("pdf", help="print the whole book to _build/pdf/book.pdf (needs Chromium)")
     commands.add_parser("test", help="unit tests, notebooks against stored outputs, pairs, in one pytest run with ARGS")
     commands.add_parser("test-site", help="the built site in a real browser, in one pytest run with ARGS")
@@ -82,6 +86,8 @@ def book(root: Path, options: argparse.Namespace) -> int:
     from press.run import run
     from press.verify import Report, compare
 
+    if options.data is not None:
+        return _yours(root, options)
     committed = read_results(root) if (root / "book" / "results.json").exists() else {}
     clock = [time.perf_counter()]
     listed = chapters(root)
@@ -100,6 +106,19 @@ def book(root: Path, options: argparse.Namespace) -> int:
     ran, built = clock[1] - clock[0], clock[2] - clock[1]
     print(f"{len(pages(root))} pages, {len(results)} numbers. Chapters {ran:.1f} s, site {built:.1f} s.")
     print(index)
+    return 0
+
+
+def _yours(root: Path, options: argparse.Namespace) -> int:
+    from press import yours
+
+    beside = options.data.resolve()
+    out = options.out or beside.with_name(f"{beside.stem}-book")
+    try:
+        print(yours.make(root, options.data, out, options.include_data, options.suppress))
+    except yours.RefusedError as refused:
+        print(refused, file=sys.stderr)
+        return 2
     return 0
 
 
@@ -128,7 +147,7 @@ def test_site(root: Path, options: argparse.Namespace) -> int:
     prepare(root)
     if not is_current(root):
         print("The site is missing or older than its sources: building it.", flush=True)
-        book(root, argparse.Namespace(fresh=False))
+        book(root, argparse.Namespace(fresh=False, data=None))
     return run(root, options.pytest)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from press.quote import ROLE, Results, UnresolvedError, quote, stale_readme
+from press.quote import ROLE, Results, UnresolvedError, quote, stale_readme, unmarked
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ ABBREVIATION = re.compile(r"\b(e\.g|i\.e|et al|cf|vs|Dr|approx)\.", re.IGNORECAS
 OPAQUE = {
     "code", "code-block", "literalinclude", "bibliography", "toctree", "tableofcontents", "raw", "mermaid", "contents",
     "claims", "numbers", "facts", "targets", "iframe", "exercise-end", "plan", "power-panel", "curve-panel",
-    "solution-end", "attribution", "takeaways", "codebook", "templates", "mapping",
+    "solution-end", "attribution", "takeaways", "needs", "codebook", "templates", "mapping",
 }  # fmt: skip
 TITLED = {
     "admonition", "attention", "card", "caution", "csv-table", "definition", "dropdown", "exercise", "exercise-start",
@@ -219,7 +219,7 @@ def _cell(body: list[str], first: int) -> Iterator[Passage]:
     image = (options or {}).get("mystnb", {}).get("image") or {}
     for text, kind in ((figure.get("caption"), "caption"), (image.get("alt"), "alt text")):
         if text:
-            yield Passage(first, text, kind)
+            yield Passage(first, unmarked(text), kind)
     for line, text in labels("\n".join(body[code_from:])):
         yield Passage(first + code_from + line - 1, text, "label")
 

@@ -1,6 +1,7 @@
 """Build the site: stage a clean Sphinx source under `_build/source`, build it, check what came out."""
 
 import contextlib
+import copy
 import gc
 import io
 import os
@@ -16,6 +17,7 @@ from nbformat import NotebookNode
 from press import BookError, figuredata
 from press.chapters import Chapter, dump, lines, pages, read_text, read_yaml
 from press.kits import publish
+from press.quote import unmarked
 
 INDEX = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>The book</title>
@@ -38,7 +40,7 @@ def build(root: Path, notebooks: dict[str, NotebookNode], results: dict[str, dic
     results_path.write_text(json_text, encoding="utf-8")
     stage(root, notebooks, source)
     shutil.rmtree(new, ignore_errors=True)
-    _sphinx(root, source, new, results_path)
+    sphinx(root, source, new, results_path)
     figuredata.write(notebooks, new)
     publish(root, notebooks, results, new)
     names = pages(root)
@@ -67,14 +69,26 @@ def stage(root: Path, notebooks: dict[str, NotebookNode], source: Path) -> None:
         shutil.copy(root / name, source / name)
     for name, nb in notebooks.items():
         text = Chapter(root, name).text
-        nb = nb.copy()
+        nb = unmarked_figures(nb)
         if text.exists():  # so that Sphinx's warnings name the line of the text
             before = [line - 1 for line in lines(nb, read_text(text))]  # myst-nb adds one to what it is given
             nb.metadata = nb.metadata | {"source_map": before}
         (source / f"{name}.ipynb").write_text(dump(nb), encoding="utf-8")
 
 
-def _sphinx(root: Path, source: Path, outdir: Path, results: Path, builder: str = "html") -> None:
+def unmarked_figures(nb: NotebookNode) -> NotebookNode:
+    """A copy whose captions and alt texts are without the marks of `quote.READING`, which Sphinx does not know."""
+    nb = copy.deepcopy(nb)
+    for cell in nb.cells:
+        for part, key in (("figure", "caption"), ("image", "alt")):
+            said = cell.metadata.get("mystnb", {}).get(part, {})
+            if key in said:
+                said[key] = unmarked(said[key])
+    return nb
+
+
+def sphinx(root: Path, source: Path, outdir: Path, results: Path, builder: str = "html") -> None:
+    """Build the staged `source`. Raises BookError with every warning, by file and line."""
     from jupyter_book.sphinx import build_sphinx  # a second to import, and only needed here
 
     doctrees = root / "_build" / "doctrees"

@@ -1,8 +1,8 @@
 """The codebook: every column of the data and of a reader's own file as tables, and the templates to fill in.
 
 `codebook TABLE` is the table of the columns of `persons` or `visits`, made from book/data/datapackage.json, as
-`helpers.templates.codebook` gives it; `templates` links to the files that are written into the built site;
-`mapping NAME` is a mapping that is shipped.
+`helpers.templates.codebook` gives it; `templates` links to the files that are written into the built site; `mapping
+NAME` is a mapping that is shipped.
 """
 
 from pathlib import Path

@@ -320,6 +320,8 @@ def left_out(made: Mapping) -> str:
 
 def prepare(app: Sphinx) -> None:
     """Make the data before any page is read; for the site, as a script beside the others."""
+    if app.config.press_order and PAGE not in app.config.press_order:
+        return
     app.env.press_explorer = data(*read())
     if app.builder.name == "html":
         path = Path(app.outdir) / "_static" / SCRIPTS[0]

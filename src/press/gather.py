@@ -4,16 +4,19 @@ import json
 
 from nbformat import NotebookNode
 
+from helpers.ledger import MISSING
 from press import BookError
 
 
-def gather(notebooks: dict[str, NotebookNode]) -> dict[str, dict]:
+def gather(notebooks: dict[str, NotebookNode], whole: bool = True) -> dict[str, dict]:
     """Ledger entries by key, sorted; `page` is the document name, `cell` the index among all cells of the notebook.
+
+    `whole`: no number may lack its value, as none of this book does.
 
     Raises
     ------
     BookError
-        A key is recorded twice; both places are named.
+        A key is recorded twice (both places are named), or without a finite value.
     """
     results: dict[str, dict] = {}
     for page, nb in notebooks.items():
@@ -26,6 +29,8 @@ def gather(notebooks: dict[str, NotebookNode]) -> dict[str, dict]:
                         f"The key {key!r} is recorded twice: {_place(first['page'], notebooks, first['cell'])} and "
                         f"{_place(page, notebooks, index)}. Give one of them another name."
                     )
+                if whole and entry["value"] == MISSING:
+                    raise BookError(f"The number {key!r} is not finite: {_place(page, notebooks, index)}.")
                 results[key] = {k: v for k, v in entry.items() if k != "key"} | {"page": page, "cell": index}
     return dict(sorted(results.items()))
 

@@ -20,7 +20,7 @@ from pybtex.style.formatting.plain import Style
 
 from helpers.study import CLAIMS, FACTS
 from press import BookError
-from press.quote import UnresolvedError, claim_key, derived, quote, recovered, resolve
+from press.quote import UnresolvedError, claim_key, derived, quote, recovered, resolve, unmarked
 
 NUMBERS = {"num", "fact", "holds"}
 ADMONITIONS = {
@@ -217,7 +217,7 @@ def shown(block: Block, page: Page) -> str:
 def inline(text: str, page: Page) -> str:
     """Prose without its roles; links lead to where they can be followed."""
     lines = [line for line in text.splitlines() if not LABEL.match(line) and not line.startswith("%")]
-    spoken = SPAN.sub(lambda span: _span(span, page), "\n".join(lines))
+    spoken = SPAN.sub(lambda span: _span(span, page), unmarked("\n".join(lines)))
     return LINK.sub(lambda link: link[0] if link["code"] else _link(link, page), spoken)
 
 
@@ -245,14 +245,15 @@ def _link(link: re.Match, page: Page) -> str:
     path, _, anchor = target.partition("#")
     if not path:
         return f"[{words}](#{page.anchors[anchor]})" if anchor in page.anchors else words
-    name = _docname(path, page)
+    name = docname(path, page.name)
     if name in page.beside:
         return f"[{words}]({PurePosixPath(path).with_suffix('.ipynb')!s})"
     return f"[{words}]({page.book.home}/{name}.html{'#' * bool(anchor)}{anchor})" if page.book.home else words
 
 
-def _docname(path: str, page: Page) -> str:
-    parts: list[str] = list(PurePosixPath(page.name).parent.parts)
+def docname(path: str, page: str) -> str:
+    """The page that a link on `page` with this path leads to."""
+    parts: list[str] = list(PurePosixPath(page).parent.parts)
     for part in PurePosixPath(path).with_suffix("").parts:
         parts = parts[:-1] if part == ".." else [*parts, part]
     return "/".join(parts)
@@ -377,6 +378,8 @@ DIRECTIVES = {
     "lesson": _lesson,
     "targets": _targets,
     "claims": _claims,
+    "reading": lambda block, page: plain(block.text, page),
+    "needs": lambda block, page: "",
     "exercise-start": lambda block, page: f"### Exercise: {inline(block.argument, page)}",
     "exercise-end": lambda block, page: "",
     "solution-start": lambda block, page: "#### Solution",

@@ -15,7 +15,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from press import BookError, chromium
-from press.build import _sphinx, stage
+from press.build import sphinx, stage
 from press.chapters import pages, parts
 from press.registry import TABLES
 
@@ -58,7 +58,7 @@ def pdf(root: Path, notebooks: dict[str, NotebookNode], json_text: str) -> Path:
     stage(root, notebooks, source)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    _sphinx(root, source, single, results, builder="singlehtml")
+    sphinx(root, source, single, results, builder="singlehtml")
     written = (single / f"{pages(root)[0]}.html").read_text(encoding="utf-8")
     page = single / "print.html"  # its addresses begin here, wherever Sphinx puts the page itself
     page.write_text(bare(written, begins(root)), encoding="utf-8")

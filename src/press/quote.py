@@ -18,6 +18,7 @@ Results = Mapping[str, Mapping]
 
 ROLE = re.compile(r"\{(num|fact|holds)\}`([^`]+)`")
 MARKER = re.compile(r"<!--(num|fact|holds):(.+?)-->(.*?)<!--/\1-->", re.DOTALL)
+READING = re.compile(r"\[((?:[^\[\]]|\[[^\[\]]*\])+)\]\{\.reading\}", re.DOTALL)  # in captions and alt texts
 NUMBER = re.compile(r"[-+−]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?")
 COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq}
 
@@ -52,7 +53,7 @@ def derived(results: Results) -> dict[str, dict]:
     """What follows from the results: `numbers.n`, and once all claims are fitted `claims.n`, `claims.recovered`
     and, with their truth, `claims.covered`."""
     counts = {"numbers.n": (len(results), "numbers in the ledger", "book/appendix/numbers")}
-    if all(claim_key(claim, "conf_low") in results for claim in CLAIMS):
+    if all(not isinstance(results.get(claim_key(claim, "conf_low"), {"value": ""})["value"], str) for claim in CLAIMS):
         counts["claims.n"] = (len(CLAIMS), "claims", "book/results/claims")
         counts["claims.recovered"] = (
             sum(recovered(claim, results) for claim in CLAIMS),
@@ -139,6 +140,11 @@ def quote(role: str, content: str, results: Results, facts: Mapping[str, Fact] =
 def resolve(text: str, results: Results, facts: Mapping[str, Fact] = FACTS) -> str:
     """`text` with every {num}, {fact} and {holds} role turned into what it prints. Raises UnresolvedError."""
     return ROLE.sub(lambda role: quote(role[1], role[2], results, facts), text)
+
+
+def unmarked(text: str) -> str:
+    """A caption or an alt text without the marks around what is true of these data alone."""
+    return READING.sub(lambda marked: marked[1], text)
 
 
 def refresh_readme(text: str, results: Results, facts: Mapping[str, Fact] = FACTS) -> str:

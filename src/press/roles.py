@@ -21,6 +21,7 @@ from sphinx.util.nodes import make_refnode
 
 from helpers.study import CLAIMS, FACTS, SOURCES, Claim
 from press.quote import UnresolvedError, claim_key, fact, load, number, recovered, refresh_readme, resolve, words
+from press.readings import direction
 
 __all__ = ["refresh_readme", "resolve", "setup"]
 
@@ -137,27 +138,48 @@ class ClaimsTable(SphinxDirective):
     """The nine claims: model and coefficient, estimate with interval, p with df, the truth, recovered or not."""
 
     HEAD = ("Claim", "Coefficient (unit)", "Estimate [95 % interval]", "p (df)", "True effect", "Limit", "As built in")
+    YOURS = ("The abstract's finding", "Coefficient (unit)", "Yours [95 % interval]", "p (df)", "Yours, in words")
 
     def run(self) -> list[nodes.Node]:
         ids = [
             f"num-{key}" for key in ("claims.n", "claims.recovered", "claims.covered") if key in self.env.press_results
         ]
         self.env.press_anchors.setdefault(self.env.docname, set()).update(ids)
+        if self.config.press_yours:
+            caption = "The abstract's findings, and the same coefficients in your data"
+            return [table(caption, self.YOURS, map(self.yours, CLAIMS), ids)]
         caption = "The nine claims, on the SYNTHETIC cohort: estimate beside truth"
-        return [table(caption, self.HEAD, [self.claim(claim) for claim in CLAIMS], ids)]
+        return [table(caption, self.HEAD, map(self.claim, CLAIMS), ids)]
 
     def claim(self, claim: Claim) -> list[Cell]:
-        columns = ("estimate", "conf_low", "conf_high", "df", "p")
-        estimate, low, high, df, p = (self.number(claim_key(claim, column)) for column in columns)
-        unit = self.env.press_results.get(claim_key(claim, "estimate"), {}).get("unit", "")
         return [
             claim_words(claim),
-            [nodes.literal(text=claim.model), f" {claim.term.replace(':', ' × ')}", f" ({unit})" if unit else ""],
-            [estimate, " ", nodes.inline("", "", *_nodes(["[", low, ", ", high, "]"]), classes=["press-interval"])],
-            [p, " (", df, ")"],
+            *self.estimated(claim),
             self.number(f"truth.{claim.key}.causal"),
             self.number(f"truth.{claim.key}.limit"),
             self.verdict(claim),
+        ]
+
+    def yours(self, claim: Claim) -> list[Cell]:
+        results = self.env.press_results
+        keys = [claim_key(claim, column) for column in ("estimate", "conf_low", "conf_high")]
+        if not all(key in results and not isinstance(results[key]["value"], str) for key in keys):
+            return [claim_words(claim), self.coefficient(claim), MISSING, MISSING, "your data cannot say"]
+        estimate, low, high = (results[key]["value"] for key in keys)
+        agrees = "as the abstract reports" if low > 0 else "the other way round" if high < 0 else "cannot tell"
+        return [claim_words(claim), *self.estimated(claim), f"{agrees}: {direction(estimate, low, high)}"]
+
+    def coefficient(self, claim: Claim) -> Cell:
+        unit = self.env.press_results.get(claim_key(claim, "estimate"), {}).get("unit", "")
+        return [nodes.literal(text=claim.model), f" {claim.term.replace(':', ' × ')}", f" ({unit})" if unit else ""]
+
+    def estimated(self, claim: Claim) -> list[Cell]:
+        columns = ("estimate", "conf_low", "conf_high", "df", "p")
+        estimate, low, high, df, p = (self.number(claim_key(claim, column)) for column in columns)
+        return [
+            self.coefficient(claim),
+            [estimate, " ", nodes.inline("", "", *_nodes(["[", low, ", ", high, "]"]), classes=["press-interval"])],
+            [p, " (", df, ")"],
         ]
 
     def number(self, key: str) -> nodes.Node:
@@ -226,6 +248,28 @@ class TargetsTable(SphinxDirective):
         return [what, *shown, status[0], agreement]
 
 
+class Reading(SphinxDirective):
+    """{reading}: sentences that are true of these data. In a book on a reader's data others stand in their place."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        self.assert_has_content()
+        holder = nodes.container()
+        self.state.nested_parse(self.content, self.content_offset, holder)
+        return holder.children
+
+
+class Needs(SphinxDirective):
+    """{needs}: what a chapter's data must hold, for `press.yours`; nothing is shown."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self) -> list[nodes.Node]:
+        return []
+
+
 def add_anchors(app: Sphinx, doctree: nodes.document) -> None:
     """Give the cell that recorded KEY the anchor `num-KEY`; an entry's `cell` is its index in the notebook."""
     docname = app.env.docname
@@ -259,7 +303,7 @@ def _line(node: nodes.Node) -> int | None:
 
 def add_notice(app: Sphinx, doctree: nodes.document) -> None:
     """Say under the title that the data are synthetic, or which real data the page holds."""
-    strong, rest = app.config.press_real_data.get(app.env.docname, SYNTHETIC)
+    strong, rest = app.config.press_yours or app.config.press_real_data.get(app.env.docname, SYNTHETIC)
     notice = nodes.container(classes=["press-notice"])
     notice += nodes.paragraph("", "", nodes.strong(strong, strong), nodes.Text(rest))
     title = next(doctree.findall(nodes.title), None)
@@ -321,6 +365,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_config_value("press_root", "", "", [str])  # the book's folder, of which Sphinx sees a copy
     app.add_config_value("press_order", [], "", [list])  # its pages in reading order
     app.add_config_value("press_real_data", {}, "env", [dict])
+    app.add_config_value("press_yours", [], "env", [list])  # the notice of a book on a reader's data: [strong, rest]
     app.add_config_value("press_digest", "", "env", [str])
     app.add_role("num", NumberRole())
     app.add_role("fact", FactRole())
@@ -328,6 +373,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("claims", ClaimsTable)
     app.add_directive("facts", FactsTable)
     app.add_directive("targets", TargetsTable)
+    app.add_directive("reading", Reading)
+    app.add_directive("needs", Needs)
     app.connect("config-inited", note_digest)
     app.connect("builder-inited", read_results)
     app.connect("env-purge-doc", forget)

@@ -59,7 +59,7 @@ def run(root: Path, chapters: list[Chapter], fresh: bool = False, jobs: int | No
     prints = {chapter: fingerprint(root, nb) for chapter, nb in current.items()}
     stale = [chapter for chapter in chapters if fresh or _kept(chapter, prints[chapter]) is None]
     done: dict[Chapter, NotebookNode] = {}
-    failures: list[str] = []
+    failures: dict[Chapter, str] = {}
 
     def finish(chapter: Chapter, nb: NotebookNode) -> None:
         nb.metadata["press"] = {"executed": prints[chapter]}
@@ -73,16 +73,16 @@ def run(root: Path, chapters: list[Chapter], fresh: bool = False, jobs: int | No
         waiting = {chapter: copy.deepcopy(current[chapter]) for chapter in reversed(stale)}
         asyncio.run(_run_all(waiting, finish, failures, jobs or os.cpu_count() or 1))
     if failures:
-        raise BookError("\n\n".join(failures))
+        raise BookError("\n\n".join(failures.values()))
     return {
         chapter.name: keep_outputs(nb, done.get(chapter) or _kept(chapter, prints[chapter]))
         for chapter, nb in current.items()
     }
 
 
-def execute(notebooks: dict[Chapter, NotebookNode], jobs: int | None = None) -> list[str]:
-    """Run `notebooks` as they are, outputs into them, nothing kept; what failed, as messages."""
-    failures: list[str] = []
+def execute(notebooks: dict[Chapter, NotebookNode], jobs: int | None = None) -> dict[Chapter, str]:
+    """Run `notebooks` as they are, outputs into them, nothing kept; of those that failed the message."""
+    failures: dict[Chapter, str] = {}
     asyncio.run(_run_all(notebooks, lambda chapter, nb: None, failures, jobs or os.cpu_count() or 1))
     return failures
 
@@ -96,7 +96,7 @@ def _kept(chapter: Chapter, executed: str) -> NotebookNode | None:
     return nb if nb and nb.metadata.get("press", {}).get("executed") == executed else None
 
 
-async def _run_all(waiting: dict[Chapter, NotebookNode], finish, failures: list[str], jobs: int) -> None:
+async def _run_all(waiting: dict[Chapter, NotebookNode], finish, failures: dict[Chapter, str], jobs: int) -> None:
     slots = asyncio.Semaphore(jobs)
     with tqdm(total=len(waiting), unit="chapter", disable=None, leave=False) as bar:
 
@@ -109,7 +109,7 @@ async def _run_all(waiting: dict[Chapter, NotebookNode], finish, failures: list[
                     finish(chapter, nb)
                     outcome = ""
                 except BookError as failure:
-                    failures.append(str(failure))
+                    failures[chapter] = str(failure)
                     outcome = "  FAILED"
                 bar.update()
                 seconds = time.perf_counter() - started

@@ -180,7 +180,8 @@ def offer(app: Sphinx, name: str, template: str, context: dict[str, Any], doctre
     """The menu of what can be taken away from a page; the theme's own offers the source, with its roles unresolved."""
     if doctree is None or "header_buttons" not in context:
         return
-    links = _takeaways(app, name) if context.get("page_source_suffix") == ".ipynb" else []
+    computed = context.get("page_source_suffix") == ".ipynb" and not app.config.press_yours
+    links = _takeaways(app, name) if computed else []
     buttons = [
         {"type": "link", "url": context["pathto"](target, 1), "text": text, "icon": f"fas fa-{icon}", "label": "take"}
         for text, target, icon in links

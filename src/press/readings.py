@@ -1,0 +1,130 @@
+"""Plain sentences in the place of a passage that was true of this book's cohort alone.
+
+A chapter marks such passages: in its text by the directive `reading`, in captions and alt texts by `[...]{.reading}`.
+In a book on a reader's data each is replaced by what the ledger has, there, of the numbers it quotes: of an estimate
+its direction, size and interval, of any other number its value. No word of the passage itself is kept.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from helpers.study import OUTCOMES
+from press.markdown import FENCE, LINK, docname
+from press.quote import COMPARE, NUMBER, READING, ROLE, Results
+
+KINDS = {"a": "model (a)", "b": "model (b)", "c": "model (c)", "all": "the model called all"}
+SAID = {  # keys whose own words would mislead
+    "claims.n": "findings of the abstract",
+    "claims.recovered": "findings of the abstract of which the whole interval, in your data, lies above zero",
+}
+INTERVAL = ("estimate", "conf_low", "conf_high")
+
+
+def sentences(passage: str, results: Results) -> list[str]:
+    """One sentence for each number of `results` that `passage` quotes or compares, in its order; MyST with roles."""
+    said: dict[str, str] = {}
+    for key, shown in quoted(passage):
+        base, _, column = key.rpartition(".")
+        triple = [f"{base}.{name}" for name in INTERVAL]
+        if column in INTERVAL and all(_is_number(name, results) for name in triple):
+            said.setdefault(base, _estimate(base, results, shown))
+        elif key in results:
+            said.setdefault(key, f"{label(key)}: {_role(key, shown, results)} {results[key]['unit']}".rstrip())
+    return list(said.values())
+
+
+def _is_number(key: str, results: Results) -> bool:
+    return key in results and not isinstance(results[key]["value"], str)
+
+
+def quoted(passage: str) -> Iterable[tuple[str, str]]:
+    """(key, format) of each number that a passage prints or compares."""
+    for role in ROLE.finditer(passage):
+        kind, content = role[1], role[2]
+        if kind == "num":
+            key, _, shown = content.strip().partition("|")
+            yield key.strip(), shown
+        elif kind == "holds":
+            condition = content.rpartition("|")[2]
+            for token in re.split(r"\s+", condition.strip()):
+                if token not in COMPARE and token != "and" and not NUMBER.fullmatch(token) and ":" not in token:
+                    yield token, ""
+
+
+def label(key: str) -> str:
+    """A key in words: `pda_b.contact` as "contact, in model (b) of PDA"; others by their own words."""
+    page, *rest = key.split(".")
+    outcome, _, kind = page.rpartition("_")
+    if outcome in OUTCOMES and kind in KINDS:
+        return ", ".join([*map(_words, rest), f"in {KINDS[kind]} of {'PDA' if outcome == 'pda' else outcome}"])
+    return SAID.get(key) or ", ".join(map(_words, rest or [page]))
+
+
+def _words(part: str) -> str:
+    return part.replace("_x_", " × ").replace("n_", "number of ", 1 if part.startswith("n_") else 0).replace("_", " ")
+
+
+def _role(key: str, shown: str, results: Results) -> str:
+    return f"{{num}}`{key}|{shown}`" if shown and _is_number(key, results) else f"{{num}}`{key}`"
+
+
+def _estimate(base: str, results: Results, shown: str) -> str:
+    keys = [f"{base}.{name}" for name in INTERVAL]
+    estimate, low, high = (_role(key, shown, results) for key in keys)
+    size = f"{estimate} {results[keys[0]]['unit']}".rstrip()
+    where = direction(*(results[key]["value"] for key in keys))
+    return f"{label(base)}: {size}, 95 % interval {low} to {high}; {where}"
+
+
+def direction(estimate: float, low: float, high: float) -> str:
+    """Where an estimate and its interval lie, in words."""
+    if low > 0:
+        return "above zero, and so is the whole interval"
+    if high < 0:
+        return "below zero, and so is the whole interval"
+    side = "above" if estimate > 0 else "below" if estimate < 0 else "at"
+    return f"{side} zero, with an interval that includes zero"
+
+
+def replaced(text: str, results: Results) -> str:
+    """The text of a Markdown cell with each directive `reading` replaced."""
+    lines, out, i = text.splitlines(), [], 0
+    while i < len(lines):
+        fence = FENCE.match(lines[i])
+        if fence and fence[3] == "reading":
+            close = re.compile(rf"^\s*{re.escape(fence[2][0])}{{{len(fence[2])},}}\s*$")
+            end = next((j for j in range(i + 1, len(lines)) if close.match(lines[j])), len(lines))
+            if said := sentences("\n".join(lines[i + 1 : end]), results):
+                out += [":::{admonition} In your data", ":class: press-yours", *(f"- {one}." for one in said), ":::"]
+            i = end + 1
+        else:
+            out.append(lines[i])
+            i += 1
+    return "\n".join(out)
+
+
+def replaced_inline(text: str, results: Results, rest: str = "") -> str:
+    """A caption or an alt text with its marked sentences replaced; `rest` if nothing is left of it."""
+    kept = " ".join(READING.sub("", text).split())
+    said = "; ".join(one for marked in READING.finditer(text) for one in sentences(marked[1], results))
+    return " ".join(filter(None, [kept, f"In your data: {said}." if said else ""])) or rest
+
+
+def links(text: str, page: str, kept: Mapping[str, frozenset[str]]) -> str:
+    """`text` of `page` with the links that lead nowhere turned into their words.
+
+    `kept` has, by page of the book, the anchors of its headings; links to files that are not pages are left alone.
+    """
+
+    def link(found: re.Match) -> str:
+        if found["code"] or re.match(r"[a-z]+:", found["target"]):
+            return found[0]
+        path, _, anchor = found["target"].partition("#")
+        if path.startswith("/") or (path and not path.endswith((".md", ".ipynb"))):
+            return found[0]
+        name = docname(path, page) if path else page
+        if name not in kept or (not path and anchor not in kept[name]):
+            return found["words"]
+        return found[0] if not anchor or anchor in kept[name] else f"[{found['words']}]({path})"
+
+    return LINK.sub(link, text)

@@ -1,0 +1,79 @@
+"""Counts of few people do not leave a book that was asked to suppress them."""
+
+from html.parser import HTMLParser
+
+import pandas as pd
+from nbformat.v4 import new_code_cell, new_output
+
+from press.suppress import suppress_counts, suppress_outputs, suppressed
+
+
+class Cells(HTMLParser):
+    """The texts of a table's body cells, row by row, as a browser would show them."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        if tag == "tr":
+            self.rows.append([])
+        if tag == "td":
+            self.rows[-1].append("")
+
+    def handle_data(self, data):
+        if self.rows and self.rows[-1]:
+            self.rows[-1][-1] += data.strip()
+
+
+def html(**columns: list) -> str:
+    return pd.DataFrame(columns).to_html(index=False)
+
+
+def shown(**columns: list) -> dict[str, list[str]]:
+    table = suppressed(html(**columns), 5)
+    rows = list(filter(None, Cells(table).rows))
+    return {name: [row[place] for row in rows] for place, name in enumerate(columns)}
+
+
+def test_whole_numbers_below_the_limit_are_hidden_and_zero_and_others_stay():
+    assert shown(people=[0, 1, 4, 5, 12]) == {"people": ["0", "<5", "<5", "5", "12"]}
+
+
+def test_a_single_hidden_cell_takes_the_smallest_other_with_it_so_that_a_total_tells_nothing():
+    assert shown(people=[3, 40, 7, 50]) == {"people": ["<5", "40", "<5", "50"]}
+
+
+def test_estimates_and_words_stay():
+    assert shown(estimate=["1.25", "3.50"], name=["three", "4th"]) == {
+        "estimate": ["1.25", "3.50"],
+        "name": ["three", "4th"],
+    }
+
+
+def test_counts_with_thousands_or_a_unit_are_counts():
+    assert shown(people=["1,234", "3 people", "2 people"]) == {"people": ["1,234", "<5 people", "<5 people"]}
+
+
+def test_the_ledger_hides_counts_and_leaves_measures():
+    results = {
+        "n": {"value": 3, "text": "3", "format": "d", "unit": "people"},
+        "b": {"value": 3.0, "text": "3.00", "format": ".2f", "unit": "points"},
+    }
+    hidden = suppress_counts(results, 5)
+    assert (hidden["n"]["value"], hidden["n"]["text"]) == ("<5", "<5")
+    assert hidden["b"] == results["b"]
+
+
+def test_no_other_form_of_an_output_keeps_the_count():
+    output = new_output(
+        "display_data",
+        {"text/html": html(people=[3, 2]), "text/plain": "3 2"},
+        metadata={"ledger": [{"key": "n", "value": 3, "text": "3", "format": "d", "unit": "people"}]},
+    )
+    cell = new_code_cell(outputs=[output])
+    suppress_outputs(cell, 5)
+    assert "3" not in str(cell.outputs[0].data["text/html"]).replace("<5", "")
+    assert cell.outputs[0].data["text/plain"] == "(a table)"
+    assert cell.outputs[0].metadata["ledger"][0]["value"] == "<5"
