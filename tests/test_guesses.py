@@ -165,6 +165,11 @@ def test_what_was_not_recognised_is_said():
     tomllib.loads(text)
 
 
+def test_waves_that_no_study_has_are_still_written_as_toml():
+    frame = pd.DataFrame({"id": ["1", "1"], "wave": [1e308, 0.0], "pda": [5.0, 6.0]})
+    tomllib.loads(mapping.guess([table("odd.csv", frame)]))
+
+
 NAME = st.text(min_size=1, max_size=12) | st.sampled_from(
     ["id", "wave", "x_t1", "x_t2", "y_t1", "y_t2", "sai_1", "sai_2", "{wave}", '"', "a\\"]
 )

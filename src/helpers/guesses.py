@@ -327,7 +327,7 @@ class _Guess:
         found = Column(name, bare(name), values)
         numbers = found.numbers()
         marks = found.distinct()
-        if numbers is not None and (numbers % 1 == 0).all() and (numbers >= 0).all():
+        if numbers is not None and (numbers % 1 == 0).all() and ((numbers >= 0) & (numbers <= 1200)).all():
             marks = [f"{n:g}" for n in sorted(set(numbers))]
             counting = marks == [str(i + 1) for i in range(len(marks))]
             self.months = {mark: self.month(mark, i, marks) if counting else int(mark) for i, mark in enumerate(marks)}

@@ -227,7 +227,7 @@ def rows(
         return pd.DataFrame()
     for recipe in recipes:
         if recipe.constant():
-            whole[recipe.target] = recipe.keys["value"]
+            whole[recipe.target] = pd.Series([recipe.keys["value"]] * len(whole), whole.index, dtype=object)
     return whole
 
 
@@ -246,8 +246,11 @@ def beside(left: pd.DataFrame, right: pd.DataFrame, keys: Sequence[str], problem
     new = ~there.isin(here)
     base = pd.concat([left, right.loc[new, [ROW, FILE, *keys]]], ignore_index=True)
     base[SAID] = base[SAID].fillna(False).astype(bool)
-    place = pd.Series(range(len(right)), index=there).reindex(pd.concat([here, there[new]])).to_numpy()
-    found, place = ~np.isnan(place), np.nan_to_num(place).astype(int)
+    place = pd.Index(there).get_indexer(pd.concat([here, there[new]]))
+    found = place >= 0
+    if right.empty:
+        right, place = right.reindex([0]), np.zeros(len(base), dtype=int)
+    right[SAID] = right[SAID].fillna(False).astype(bool)
     base[SAID] |= found & right[SAID].to_numpy()[place]
     for name in right.columns.difference([ROW, FILE, SAID, *keys], sort=False):
         base[name] = right[name].take(place).reset_index(drop=True).where(found)
