@@ -360,7 +360,7 @@ def _tables(places: Sequence[Path]) -> list[Table]:
         try:
             tables += files.read(place)
         except DataError as error:
-            bad.append(error.problems)
+            bad.append(faults.counted(error.problems))
     if bad:
         raise DataError(pd.concat(bad, ignore_index=True))
     return tables
