@@ -224,9 +224,9 @@ def _guessed(name: str, data: bytes, error: UnicodeDecodeError) -> str:
         row = data.count(b"\n", 0, error.start) + 1
         found = f"byte 0x{data[error.start]:02x}"
         raise faults.fault(name, "", found, "text in UTF-8", "save the file as CSV UTF-8", row)
-    # Encodings of one family read a few letters alike; of equals the usual one is taken.
-    usual = [match for match in best if match.encoding == "cp1252" and match.chaos <= best[0].chaos]
-    return (usual or best)[0].encoding
+    # Encodings of one family read most letters alike; where nothing differs the usual one is taken.
+    usual = b"\n".join(lines).decode("cp1252", "replace")
+    return "cp1252" if usual == b"\n".join(lines).decode(best[0].encoding, "replace") else best[0].encoding
 
 
 def _taken(name: str, encoding: str) -> tuple:
