@@ -15,10 +15,8 @@ ORDER = ["study", "faults", "contract", "delimited", "coded", "files", "operatio
          "mapping", "oddities", "records", "templates", "measures", "cohort", "likelihood", "formulas", "moments",
          "waves", "reml", "diagnostics", "sensitivity", "weights", "imputation", "models", "curve", "plans", "design",
          "tables", "figures", "ledger", "__main__"]  # fmt: skip
-DISTRIBUTIONS = {
-    "IPython": "ipython",
-    "charset_normalizer": "charset-normalizer",
-}  # where the import's name is not the distribution's
+# Where the import's name is not the distribution's
+DISTRIBUTIONS = {"IPython": "ipython", "charset_normalizer": "charset-normalizer"}
 
 
 def imports(path: Path) -> set[str]:

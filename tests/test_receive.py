@@ -278,7 +278,7 @@ def test_a_problem_of_very_many_rows_is_one_group_with_its_count(tmp_path, monke
     assert len(found) == 10 and found["count"].sum() == 72
     assert main(["check", *map(str, paths)]) == 2
     said = capsys.readouterr().out
-    assert "row 2: -1; row 3: -1; row 4: -1; row 5: -1; row 6: -1, and 67 more" in said
+    assert "found -1 in rows 2, 3, 4, 5, 6, and 67 more" in said
     assert said.startswith("1 error:")
 
 
