@@ -209,7 +209,9 @@ def _with_notes(words: list[str]) -> str:
     return text_of(visits.assign(town=[words[i % len(words)] for i in range(len(visits))]))
 
 
-spoilt("Latin-1", 1, "not UTF-8, taken for", lambda t: _with_notes(["Zürich", "Malmö", "Orléans"]).encode("latin-1"))
+spoilt(
+    "Latin-1", 1, "not UTF-8, taken for cp1252", lambda t: _with_notes(["Zürich", "Malmö", "Orléans"]).encode("latin-1")
+)
 spoilt(
     "mixed encodings",
     2,

@@ -11,11 +11,12 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 HELPERS = ROOT / "src" / "helpers"
-ORDER = ["study", "faults", "contract", "delimited", "files", "operations", "recipes", "layouts", "guesses",
+ORDER = ["study", "faults", "contract", "delimited", "coded", "files", "operations", "recipes", "layouts", "guesses",
          "mapping", "oddities", "records", "templates", "measures", "cohort", "likelihood", "formulas", "moments",
          "waves", "reml", "diagnostics", "sensitivity", "weights", "imputation", "models", "curve", "plans", "design",
          "tables", "figures", "ledger", "__main__"]  # fmt: skip
-DISTRIBUTIONS = {"IPython": "ipython"}  # where the import's name is not the distribution's
+# Where the import's name is not the distribution's
+DISTRIBUTIONS = {"IPython": "ipython", "charset_normalizer": "charset-normalizer"}
 
 
 def imports(path: Path) -> set[str]:
@@ -46,7 +47,22 @@ def test_the_generator_and_the_check_of_records_do_not_know_each_other():
 
 
 def test_what_scores_and_models_never_imports_the_generator():
-    for module in ("records", "measures", "likelihood", "formulas", "moments", "waves", "reml", "models"):
+    for module in (
+        "faults",
+        "delimited",
+        "coded",
+        "files",
+        "contract",
+        "oddities",
+        "records",
+        "measures",
+        "likelihood",
+        "formulas",
+        "moments",
+        "waves",
+        "reml",
+        "models",
+    ):
         assert "helpers.cohort" not in imports(HELPERS / f"{module}.py")
 
 
@@ -72,7 +88,7 @@ def test_dask_is_imported_only_when_a_scheduler_or_a_dask_frame_is_given():
 def test_helpers_stays_small_enough_to_read():
     lines = {path.stem: len(path.read_text(encoding="utf-8").splitlines()) for path in modules()}
     assert max(lines.values()) <= 650, "a module is read in one sitting"
-    assert sum(lines.values()) <= 8600
+    assert sum(lines.values()) <= 9400
 
 
 def test_every_direct_dependency_has_its_reason_and_is_locked():

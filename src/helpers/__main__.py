@@ -1,5 +1,5 @@
-"""The command line: `simulate` writes a cohort, `plan` analyses a design; of a reader's own files `check` says what is
-wrong with them, `map` guesses a mapping, `template` writes empty tables to fill in.
+"""The command line: `simulate` writes a cohort, `plan` analyses a design; for a study's own files `check` says what is
+wrong with them, `map` guesses a mapping, `template` writes tables to fill in.
 """
 
 import argparse
@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from helpers import cohort, contract, design, faults, figures, files, mapping, records, study, tables, templates
+from helpers import contract, faults, files, mapping, records, study, templates
 
 PLANNED = ("persons", "waves", "retention", "persistence", "random", "alpha")  # fields of a plan that have an option
 SHOWN = {
@@ -20,8 +20,6 @@ SHOWN = {
     "type_s": ".3f",
     "type_m": ".2f",
 }
-
-
 KINDS = 100  # kinds of problems that are printed
 
 
@@ -48,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate = commands.add_parser("simulate", help="write a SYNTHETIC cohort: persons, visits and truth as CSV")
     simulate.set_defaults(run=_simulate)
     simulate.add_argument("folder", type=Path, help="where the three files go (made if missing)")
-    simulate.add_argument("--seed", type=_seed, default=cohort.SEED, help="another seed gives a sibling cohort")
+    simulate.add_argument("--seed", type=_seed, help="another seed gives a sibling cohort")
     simulate.add_argument("--overwrite", action="store_true", help="replace the files of a cohort that is there")
     plan = commands.add_parser(
         "plan",
@@ -172,14 +170,18 @@ def _template(options: argparse.Namespace) -> int:
 
 
 def _simulate(options: argparse.Namespace) -> int:
+    from helpers import cohort  # the engine takes seconds to load, and only who plans or simulates needs it
+
     present = [path for path in cohort.files(options.folder) if path.exists()]
     if present and not options.overwrite:
         raise ValueError(f"{present[0]} is there already: name another folder, or say --overwrite")
-    print(*cohort.write(options.folder, seed=options.seed), sep="\n")
+    print(*cohort.write(options.folder, seed=cohort.SEED if options.seed is None else options.seed), sep="\n")
     return 0
 
 
 def _plan(options: argparse.Namespace) -> int:
+    from helpers import design, figures, tables
+
     said = {name: getattr(options, name) for name in PLANNED if getattr(options, name) is not None}
     plan = replace(design.Plan.study(options.outcome), **said)
     for term, value in options.effect:

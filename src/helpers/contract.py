@@ -151,6 +151,7 @@ def yours(columns: dict[str, Iterable[str]], about: dict | None = None) -> dict[
         fields = []
         for field in known.values():
             field |= field.pop("yours", {})
+            field.pop("optional", None)
             if field["name"] in has and not any(
                 field["name"].startswith(item["prefix"]) for item in wide.get("items", ())
             ):
@@ -170,10 +171,11 @@ def yours(columns: dict[str, Iterable[str]], about: dict | None = None) -> dict[
     return found
 
 
-def field_of(table: str, name: str) -> dict:
-    """A field of the definition, as it stands there."""
-    resource = next(resource for resource in definition()["resources"] if resource["name"] == table)
-    return copy.deepcopy(next(field for field in resource["schema"]["fields"] if field["name"] == name))
+def observed() -> dict:
+    """The field `observed`, for a study that has none."""
+    resource = next(resource for resource in definition()["resources"] if resource["name"] == "visits")
+    field = next(field for field in resource["schema"]["fields"] if field["name"] == "observed")
+    return {name: value for name, value in field.items() if name != "optional"}
 
 
 def outcomes(columns: Iterable[str]) -> list[str]:

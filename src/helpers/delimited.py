@@ -224,9 +224,9 @@ def _guessed(name: str, data: bytes, error: UnicodeDecodeError) -> str:
         row = data.count(b"\n", 0, error.start) + 1
         found = f"byte 0x{data[error.start]:02x}"
         raise faults.fault(name, "", found, "text in UTF-8", "save the file as CSV UTF-8", row)
-    # Encodings of one family read a few letters alike; of equals the usual one is taken.
-    usual = [match for match in best if match.encoding == "cp1252" and match.chaos <= best[0].chaos]
-    return (usual or best)[0].encoding
+    # Encodings of one family read most letters alike; where nothing differs the usual one is taken.
+    usual = b"\n".join(lines).decode("cp1252", "replace")
+    return "cp1252" if usual == b"\n".join(lines).decode(best[0].encoding, "replace") else best[0].encoding
 
 
 def _taken(name: str, encoding: str) -> tuple:
@@ -284,11 +284,14 @@ def _split(name: str, data: bytes, first: int, separator: str, width: int) -> li
     astray = rb"[^%s\r\n\"]\"[^%s\r\n\"]" % (sign, sign)  # a quote within a cell: pyarrow would join its parts
     if quoted and (data.count(b'"') % 2 or re.search(astray, data)):
         return _slowly(name, data, first, separator, width)
-    ragged = []
+    ragged, more = [], 0
 
     def note(row: arrow.InvalidRow) -> str:
-        if len(ragged) <= NAMED:
+        nonlocal more
+        if len(ragged) < NAMED:
             ragged.append((row.number + first - 1, row.actual_columns))
+        else:
+            more += 1
         return "skip"
 
     names = [str(place) for place in range(width)]
@@ -306,7 +309,7 @@ def _split(name: str, data: bytes, first: int, separator: str, width: int) -> li
     except pa.ArrowInvalid:
         return _slowly(name, data, first, separator, width)
     if ragged:
-        raise _ragged(name, ragged, width)
+        raise _ragged(name, ragged, width, more)
     columns = []
     for column in read.unify_dictionaries().itercolumns():
         column = column.combine_chunks()
@@ -334,16 +337,16 @@ def _slowly(name: str, data: bytes, first: int, separator: str, width: int) -> l
         mend = "close the quotation mark, or save the file again as CSV"
         raise faults.fault(name, "", f"{error} (from this row on)", "comma-separated values", mend, row + 1) from error
     if ragged:
-        raise _ragged(name, ragged, width)
+        raise _ragged(name, ragged[:NAMED], width, max(len(ragged) - NAMED, 0))
     return [(np.array(code, dtype="int32"), list(word)) for code, word in zip(codes, words, strict=True)]
 
 
-def _ragged(name: str, ragged: Sequence[tuple[int, int]], width: int) -> faults.DataError:
+def _ragged(name: str, ragged: Sequence[tuple[int, int]], width: int, more: int) -> faults.DataError:
     words, mend = f"{width} cells, as in the header", "delete or complete the row"
-    found = [(name, row, "", f"{count} cell{'s' if count > 1 else ''}", words, mend) for row, count in ragged[:NAMED]]
-    if len(ragged) > NAMED:
-        found.append((name, 0, "", f"the same in more rows than the {NAMED:,} named", words, mend))
-    return faults.DataError(faults.listed(found))
+    found = [(name, row, "", f"{count} cell{'s' if count > 1 else ''}", words, mend) for row, count in ragged]
+    problems = faults.counted(found)
+    problems.loc[len(problems) - 1, "count"] += more
+    return faults.DataError(problems)
 
 
 def _stripped(name: str, first: int, title: str, codes: np.ndarray, words: list[str]) -> list[str]:

@@ -76,4 +76,6 @@ def grouped(problems: pd.DataFrame, rows: int = 5) -> Iterable[tuple[str, int]]:
         place = file + (f", column {column}" if column else "")
         found = [f"row {row}: {value}" if row else value for row, value in zip(part["row"], part["value"], strict=True)]
         more = f", and {count - len(found):,} more" if count > len(found) else ""
+        if len(found) > 2 and part["value"].nunique() == 1 and part["row"].all():
+            found = [f"{part['value'].iloc[0]} in rows {', '.join(map(str, part['row']))}"]
         yield f"{place}: found {'; '.join(found)}{more}\n    expected: {words}\n    mend: {mend}", count

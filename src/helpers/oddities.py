@@ -139,17 +139,23 @@ def _reversed(visits: pd.DataFrame) -> Iterator[tuple[str, Found]]:
 
 
 def _twins(persons: pd.DataFrame, visits: pd.DataFrame) -> Iterator[tuple[str, Found]]:
-    """People with the same answers throughout as another."""
-    asked = visits.drop(columns=["person", "observed"])
-    filled = asked.drop(columns="wave").notna().sum(axis=1)
-    rows = pd.util.hash_pandas_object(asked, index=False).where(filled > 0, 0)
-    people = (
-        pd.DataFrame({"print": rows.to_numpy(), "filled": filled.to_numpy()}).groupby(visits["person"].to_numpy()).sum()
-    )
-    about = pd.util.hash_pandas_object(persons.drop(columns="person").astype(str), index=False).to_numpy()
-    people = people.reindex(persons["person"])
-    same = pd.DataFrame({"print": people["print"].to_numpy(), "about": about}).duplicated(keep=False).to_numpy()
-    same = same & (people["filled"].to_numpy() >= ANSWERED)
+    """People with the same answers throughout as another.
+
+    Each row gets a number that its answers fix, a person the sum of theirs, whatever the order of the rows.
+    """
+    weights = np.random.default_rng(0).integers(1, 2**40, visits.shape[1])
+    rows, filled = np.zeros(len(visits), "int64"), np.zeros(len(visits), "int64")
+    for weight, name in zip(weights, visits.columns, strict=True):
+        if name in ("person", "observed"):
+            continue
+        values = visits[name].to_numpy(dtype="float64")
+        rows += np.where(np.isnan(values), -7777, np.nan_to_num(values) * 1000).astype("int64") * weight
+        filled += ~np.isnan(values) if name != "wave" else 0
+    rows = np.where(filled > 0, pd.util.hash_array(rows.view("uint64")).view("int64"), 0)
+    people = pd.DataFrame({"rows": rows, "filled": filled}).groupby(visits["person"].to_numpy()).sum()
+    people = people.reindex(persons["person"], fill_value=0)
+    about = persons.drop(columns="person").assign(rows=people["rows"].to_numpy())
+    same = about.duplicated(keep=False).to_numpy() & (people["filled"].to_numpy() >= ANSWERED)
     if same.any():
         mend = "is one person in the file under two numbers?"
         yield "persons", Found("person", np.flatnonzero(same), "answers unlike any other person's throughout", mend)

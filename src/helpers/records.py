@@ -360,7 +360,7 @@ def _tables(places: Sequence[Path]) -> list[Table]:
         try:
             tables += files.read(place)
         except DataError as error:
-            bad.append(error.problems)
+            bad.append(faults.counted(error.problems))
     if bad:
         raise DataError(pd.concat(bad, ignore_index=True))
     return tables
@@ -472,7 +472,7 @@ def _completed(visits: pd.DataFrame, resource: dict) -> list[tuple[str, Found]]:
     said = []
     if "observed" not in visits:
         visits.insert(2, "observed", visits[answers].notna().any(axis=1).astype("float64"))
-        resource["schema"]["fields"].insert(2, contracts.field_of("visits", "observed"))
+        resource["schema"]["fields"].insert(2, contracts.observed())
     entry = visits["wave"] == 0
     for column in answers:
         if column == "has_sponsor" or column.startswith(SPONSORED):
@@ -522,7 +522,8 @@ def _gridded(frames: dict[str, pd.DataFrame], resources: dict, about: dict) -> t
     waves = np.unique(np.r_[visits["wave"].to_numpy(dtype="int64"), np.array(about.get("waves") or [], dtype="int64")])
     ids = persons["person"]
     place = pd.Index(ids).get_indexer(visits["person"]) * len(waves) + np.searchsorted(waves, visits["wave"])
-    if all(one.isdecimal() and one.isascii() and len(one) < 16 and (one[0] != "0" or one == "0") for one in ids):
+    figures = "".join(ids)  # at once, since there may be a million
+    if figures.isdecimal() and figures.isascii() and ids.str.len().max() < 16 and not ids.str.match("0.").any():
         ids = ids.astype("int64")
     full = visits.drop(columns=["person", "wave"]).set_axis(place).reindex(range(len(ids) * len(waves)))
     full.insert(0, "person", np.repeat(ids.to_numpy(), len(waves)))
