@@ -58,3 +58,11 @@ def test_within_a_single_wave_the_effect_is_a_difference_of_weighted_means(rows)
     part = {s: g for s, g in one.groupby("has_sponsor")}
     means = {s: np.average(g["pda"], weights=g["weight"]) for s, g in part.items()}
     assert found == pytest.approx(means[1] - means[0], rel=1e-3)
+
+
+def test_weights_ask_which_follow_up_it_was_and_not_at_which_month(rows):
+    scores = measures.score(*records.read())
+    months = scores["wave"].map({0: 0, 3: 1, 6: 6, 12: 24})
+    other = weights.stabilised(weights.history(scores.assign(wave=months, months=months)))
+    assert weights.marks(other) == ["at_6", "at_24"]
+    np.testing.assert_allclose(other["weight"], rows["weight"], rtol=1e-9)
