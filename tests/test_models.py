@@ -345,3 +345,13 @@ def test_columns_are_checked_by_name(scores):
         models.hlm(rows, "pda", ["contact", "twice"], "person")
     with pytest.raises(ValueError, match="column 'person' has 1 blanks"):
         models.hlm(rows.assign(person=rows["person"].mask(rows.index == 3)), "pda", ["contact"], "person")
+
+
+def test_with_fewer_than_three_follow_ups_the_random_effects_are_an_intercept(scores):
+    two = scores[scores["wave"] != 6]
+    by_rule = models.fit("pda_b", two, optimisers=())
+    plain = models.fit("pda_b", two, slope=False, optimisers=())
+    assert by_rule.table["estimate"].tolist() == plain.table["estimate"].tolist()
+    assert by_rule.random["sd_intercept"] == plain.random["sd_intercept"]
+    assert np.isnan(by_rule.random[["sd_time", "correlation"]].astype(float)).all()
+    assert models.fit("pda_b", scores, optimisers=()).random.index.tolist() == by_rule.random.index.tolist()

@@ -10,8 +10,9 @@ For each outcome (attendance, involvement, pda), on follow-up visits:
 (b) and (c) look only at visits with a sponsor, a state that arises after entry: they compare sponsored visits with
 one another and say nothing of people without a sponsor; `_all` keeps those people in.
 
-One rule, fixed before any fit, gives the random effects: intercept and slope for every model. Where the optimum
-has a variance of zero or a correlation of one, it is kept at that rank, not refitted to a chosen structure.
+One rule, fixed before any fit, gives the random effects: intercept and slope for every model, and an intercept alone
+for a study of fewer than three follow-ups, where a slope of each person cannot be told from the residual. Where the
+optimum has a variance of zero or a correlation of one, it is kept at that rank, not refitted to a chosen structure.
 
 Each model is fitted by `helpers.reml` to its certified optimum, with Satterthwaite's df for tests and intervals.
 statsmodels fits the same model beside it, by several optimisers, and is judged by the criterion at its variances.
@@ -30,6 +31,7 @@ from statsmodels.regression.mixed_linear_model import MixedLM
 from helpers import formulas, measures, reml, study
 
 ADJUSTED = ("entry", "female", "age")  # of every model: entry value of the outcome, sex, age
+SLOPES = 3  # follow-ups from which on a person's slope can be told from the residual
 REACHED = 0.1  # criterion within which statsmodels counts as arrived: far from what its fits of this book leave
 # undone (below 0.01, or above 1), so that the verdict is the same on every processor; `Fit.statsmodels` has the rest
 # Chosen by timing bfgs, lbfgs, cg, nm and powell on these models, each random column counted in its root mean square
@@ -189,9 +191,11 @@ def _fitted(
     name: str,
     optimisers: Sequence[str] | None,
 ) -> Fit:
-    """A fit of a frame of `frame`, which knows at which month its time is zero."""
-    found = hlm(data, outcome, terms, "person", _random_terms(slope), name, optimisers)
-    return replace(found, centre=float((data["months"] - data["time"]).iloc[0]))
+    """A fit of a frame of `frame`, by the rule for random effects; it knows at which month its time is zero."""
+    told_apart = data["months"].nunique() >= SLOPES
+    found = hlm(data, outcome, terms, "person", ("1", "time") if slope and told_apart else ("1",), name, optimisers)
+    random = found.random.reindex(["sd_intercept", "sd_time", "correlation", "sd_residual"]) if slope else found.random
+    return replace(found, centre=float((data["months"] - data["time"]).iloc[0]), random=random)
 
 
 def hlm(
@@ -311,10 +315,6 @@ def equations(name: str, slope: bool = True) -> str:
             r"\end{aligned}",
         ]
     )
-
-
-def _random_terms(slope: bool) -> tuple[str, ...]:
-    return ("1", "time") if slope else ("1",)
 
 
 def _random(terms: Sequence[str], found: reml.Fit) -> pd.Series:
