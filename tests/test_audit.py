@@ -12,8 +12,10 @@ import pytest
 from helpers import ledger, study
 from press.audit import (
     ALLOWED,
+    NEVER,
     audit,
     audit_code,
+    audit_marks,
     audit_notebook,
     audit_text,
     check_holds,
@@ -23,6 +25,7 @@ from press.audit import (
     sources,
 )
 from press.quote import load, resolve
+from press.yours import NEEDS, needs
 
 ROOT = Path(__file__).parents[1]
 
@@ -306,7 +309,81 @@ def test_allowed_counts_are_those_of_the_study():
     assert study.CONFIDENCE == 0.95
 
 
+# --- what would be said of a reader's data ---
+
+MARKED = """---
+jupytext: {}
+---
+
+# Title
+
+```{needs} sponsor
+```
+
+:::{reading}
+It is {num}`n_seen`.
+:::
+
++++ {"tags": ["synthetic"]}
+
+Made were {num}`n_seen`.
+
+```{code-cell} ipython3
+---
+mystnb:
+  figure:
+    caption: 'Dots. [{num}`n_seen` of them.]{.reading}'
+    name: fig-dots
+  image:
+    alt: 'Dots.'
+tags: [hide-input]
+---
+draw()
+```
+
+As published, {fact}`n_entry`.
+
+## Exercises
+
+How many more than {num}`n_seen`?
+"""
+
+
+def test_marked_numbers_are_in_order():
+    assert audit_marks("page.md", MARKED) == []
+
+
+@pytest.mark.parametrize(
+    ("marked", "unmarked", "line"),
+    [
+        (":::{reading}\nIt is {num}`n_seen`.\n:::", "It is\n{num}`n_seen`.", 11),
+        ('+++ {"tags": ["synthetic"]}', '+++ {"tags": ["slide"]}', 16),
+        ("[{num}`n_seen` of them.]{.reading}", "{num}`n_seen` of them.", 18),
+        ("alt: 'Dots.'", "alt: '{holds}`Many|n_seen > 2` dots.'", 18),
+        ("As published, {fact}`n_entry`", "As said, {num}`n_seen`", 31),
+        (":::\n", ":::\n{num}`n_seen`\n", 13),
+    ],
+)
+def test_an_unmarked_number_is_found(marked, unmarked, line):
+    assert MARKED.count(marked) >= 1
+    found = audit_marks("page.md", MARKED.replace(marked, unmarked, 1))
+    assert [finding.line for finding in found] == [line]
+
+
+def test_what_no_readers_data_can_fill_needs_no_marks():
+    unmarked = MARKED.replace(":::{reading}", "").replace(":::", "")
+    assert audit_marks("page.md", unmarked)
+    assert audit_marks("page.md", unmarked.replace("{needs} sponsor", "{needs} sponsor, truth")) == []
+    assert audit_marks("page.md", unmarked.replace("```{code-cell} ipython3", "```python")) == []
+    assert all(word in NEEDS and not NEEDS[word][0](None) for word in NEVER)
+
+
 # --- the book ---
+
+
+def test_every_chapter_names_known_needs():
+    pages = {file: text for file, text in sources(ROOT).items() if "```{code-cell}" in text}
+    assert all(needs(text) for file, text in pages.items() if file != "book/results/claims.md")
 
 
 def committed() -> dict[str, dict]:

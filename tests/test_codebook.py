@@ -51,7 +51,7 @@ def stated(table):
 
 @pytest.mark.parametrize("table", ["persons", "visits"])
 def test_every_cell_of_the_page_is_what_the_data_package_says(page, table):
-    drawn = next(t for t in page.find_all("table") if t.caption.get_text().strip() == f"Columns of {table}")
+    drawn = next(t for t in page.find_all("table") if t.find(class_="caption-text").get_text() == f"Columns of {table}")
     cells = [[cell.get_text().strip() for cell in row.find_all(["td", "th"])] for row in drawn.tbody.find_all("tr")]
     assert [row[0] for row in cells] == [field["name"] for field in stated(table)]
     for row, field in zip(cells, stated(table), strict=True):
@@ -116,9 +116,9 @@ def test_the_workbook_holds_the_tables_and_the_codebook(folder):
     assert rows[0] == list(expected) == templates.CODEBOOK
     assert rows[1:] == expected.to_numpy().tolist()
     for table in contract.TABLES:
-        made = pd.read_csv(folder / f"{table}.csv", dtype=object).astype(object)
-        sheet = pd.DataFrame(list(book[table].iter_rows(values_only=True))[1:]).fillna("").astype(str)
-        assert sheet.to_numpy().tolist() == made.fillna("").astype(str).to_numpy().tolist()
+        made = pd.read_csv(folder / f"{table}.csv", dtype=str, keep_default_na=False).to_numpy().tolist()
+        sheet = list(book[table].iter_rows(values_only=True))[1:]
+        assert [["" if cell is None else str(cell) for cell in row] for row in sheet] == made
 
 
 def test_templates_that_are_there_are_kept_unless_they_may_be_replaced(folder, capsys):

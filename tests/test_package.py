@@ -88,7 +88,7 @@ def test_dask_is_imported_only_when_a_scheduler_or_a_dask_frame_is_given():
 def test_helpers_stays_small_enough_to_read():
     lines = {path.stem: len(path.read_text(encoding="utf-8").splitlines()) for path in modules()}
     assert max(lines.values()) <= 650, "a module is read in one sitting"
-    assert sum(lines.values()) <= 9200
+    assert sum(lines.values()) <= 9400
 
 
 def test_every_direct_dependency_has_its_reason_and_is_locked():

@@ -227,9 +227,9 @@ def test_a_need_that_is_not_known_is_an_error():
         yours.needs("```{needs} SAI, sponsor\n```")
 
 
-def test_every_chapter_says_what_it_needs():
+def test_every_chapter_says_what_it_needs_but_the_claims_which_say_what_is_lacking():
     silent = [chapter.name for chapter in chapters(ROOT) if not yours.needs(read(chapter))]
-    assert silent == []
+    assert silent == ["book/results/claims"]
     for name in pages(ROOT):
         if (ROOT / f"{name}.md").exists():
             yours.needs(read_text(ROOT / f"{name}.md"))

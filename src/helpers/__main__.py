@@ -1,5 +1,5 @@
-"""The command line: `simulate` writes a cohort, `plan` analyses a design; of a reader's own files `check` says what is
-wrong with them, `map` guesses a mapping, `template` writes empty tables to fill in.
+"""The command line: `simulate` writes a cohort, `plan` analyses a design; for a study's own files `check` says what is
+wrong with them, `map` guesses a mapping, `template` writes tables to fill in.
 """
 
 import argparse

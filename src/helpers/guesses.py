@@ -90,6 +90,12 @@ class Column:
         read = [operations.number(cell) for cell in self.values.unique()]
         return None if any(value is None for value in read) else np.array([v for v in read if not np.isnan(v)])
 
+    def top(self) -> float:
+        """The value that nearly all lie below: a slip or two does not make a window of 90 days one of 365."""
+        read = operations.each(self.values, operations.number, float)
+        read = read[~np.isnan(read) & ~np.isin(read, list(SKIPPED - {77, 88}))]
+        return float(np.quantile(read, 0.98, method="lower")) if len(read) else 0.0
+
     def distinct(self) -> list[str]:
         """Its values as `operations.same` writes them, blanks left out."""
         return sorted({operations.same(cell) for cell in self.values.unique()} - {""})
@@ -107,10 +113,17 @@ def bare(name: str) -> str:
 
 def likeness(name: str, target: str) -> float:
     """How much a bare name is like one of a target's names, 0 to 1; 1 if it is one."""
-    known = NAMES[target].split()
-    if name in known:
+    if name in (known := NAMES[target].split()):
         return 1.0
-    return max(SequenceMatcher(None, name, one).ratio() if len(one) > 3 else 0.0 for one in known)
+    return max((_alike(name, one) for one in known if len(one) > 3), default=0.0)
+
+
+def _alike(name: str, known: str) -> float:
+    """The similarity of two names, 0 where their lengths alone say that it is below NEAR."""
+    if 2 * min(len(name), len(known)) < NEAR * (len(name) + len(known)):
+        return 0.0
+    match = SequenceMatcher(None, name, known)
+    return match.ratio() if match.quick_ratio() >= NEAR else 0.0
 
 
 class _Guess:
@@ -314,7 +327,7 @@ class _Guess:
         found = Column(name, bare(name), values)
         numbers = found.numbers()
         marks = found.distinct()
-        if numbers is not None and (numbers % 1 == 0).all() and (numbers >= 0).all():
+        if numbers is not None and (numbers % 1 == 0).all() and ((numbers >= 0) & (numbers <= 1200)).all():
             marks = [f"{n:g}" for n in sorted(set(numbers))]
             counting = marks == [str(i + 1) for i in range(len(marks))]
             self.months = {mark: self.month(mark, i, marks) if counting else int(mark) for i, mark in enumerate(marks)}
@@ -449,7 +462,7 @@ class _Guess:
             if codes:
                 more.append(f"missing = [{', '.join(f'{code:g}' for code in codes)}]")
                 ask = "? are these codes for no answer"
-        top = max(inside, default=0) if inside is not None else 0
+        top = column.top() if inside is not None else 0
         if target == "sex":
             values, ask = self.values(column, WORDS_SEX, ("male", "female"))
             if column.bare in ("female", "male") and set(words) <= {"0", "1"}:

@@ -136,7 +136,7 @@ class Mapping:
             frame = recipes.rows(tables, its, ["person", "wave"], self.name, problems)
             if not frame.empty and self.take == "entry":
                 wave = visits["wave"] if len(visits) == len(frame) else frame["wave"]
-                entry = np.array([operations.number(cell) == first for cell in wave], dtype=bool)
+                entry = operations.each(wave, lambda cell: operations.number(cell) == first, bool)
                 frame = _of_entry(frame, entry)
             frame = frame.drop(columns="wave", errors="ignore")
         else:
@@ -222,7 +222,7 @@ def _table(frame: pd.DataFrame, its: Sequence[Recipe], tables: Sequence[Table]) 
     labels = {column: its for table in tables for column, its in table.labels.items()}
     kept = [recipe for recipe in its if recipe.op is None and recipe.values is None and not recipe.by_wave()]
     labels = {recipe.target: labels[recipe.columns[0]] for recipe in kept if recipe.columns[0] in labels}
-    return Table(" and ".join(dict.fromkeys(frame[FILE])), cells, labels=labels, origin=origin)
+    return Table(" and ".join(frame[FILE].unique()), cells, labels=labels, origin=origin)
 
 
 def stop(problems: list[tuple]) -> None:

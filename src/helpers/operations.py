@@ -6,7 +6,7 @@ any case ("Yes", "yes "). Nothing a reader wrote is ever evaluated: an operation
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,24 +126,38 @@ def blank(cells: pd.Series) -> np.ndarray:
     """Which cells are blank."""
     if pd.api.types.is_numeric_dtype(cells):
         return cells.isna().to_numpy()
-    return each(cells, lambda cell: same(cell) == "").astype(bool)
+    return among(cells, ("",))
 
 
-def each(cells: pd.Series, read: Callable) -> np.ndarray:
+def factored(cells: pd.Series) -> tuple[np.ndarray, list]:
+    """The place of each cell among the distinct ones, and these, None where missing."""
+    codes, distinct = pd.factorize(cells.to_numpy(), use_na_sentinel=False)
+    missing = pd.isna(distinct)
+    return codes, [None if gone else cell for cell, gone in zip(distinct.tolist(), missing, strict=True)]
+
+
+def each(cells: pd.Series, read: Callable, dtype: type = object) -> np.ndarray:
     """`read` of each cell, called once for each distinct one: a column of a million rows holds few."""
-    codes, distinct = pd.factorize(cells, use_na_sentinel=False)
-    made = np.empty(len(distinct), dtype=object)
-    made[:] = [read(None if pd.isna(cell) else cell) for cell in distinct]
+    codes, distinct = factored(cells)
+    made = np.empty(len(distinct), dtype=dtype)
+    made[:] = [read(cell) for cell in distinct]
     return made[codes]
+
+
+def among(cells: pd.Series, keys: Collection[str]) -> np.ndarray:
+    """Which cells are one of `keys`, as `same` gives them."""
+    return each(cells, lambda cell: same(cell) in keys, bool)
 
 
 def numbers(cells: pd.Series, column: int, words: str) -> np.ndarray:
     """A column as floats, NaN where it is blank. Raises UnreadableError for what is no number."""
-    read = each(cells, number)
-    if (bad := np.array([value is None for value in read], dtype=bool)).any():
+    codes, distinct = factored(cells)
+    read = [number(cell) for cell in distinct]
+    bad = np.array([value is None for value in read], dtype=bool)
+    if bad.any():
         mend = "recode it with values, or name it under missing; write thousands without a comma"
-        raise UnreadableError(bad, column, f"a number, as the mapping says {words}", mend)
-    return read.astype(float)
+        raise UnreadableError(bad[codes], column, f"a number, as the mapping says {words}", mend)
+    return np.array(read, dtype=float)[codes]
 
 
 def compute(name: str, columns: list[pd.Series], keys: Mapping[str, object]) -> np.ndarray:
@@ -166,10 +180,11 @@ def recode(
     A blank cell stays blank unless `values` has the key "". What is not covered becomes `otherwise`; without it the
     cell is left as it is, and is among those not covered unless `keep`.
     """
-    known = each(cells, same)
-    covered = np.array([key in values or key == "" for key in known], dtype=bool)
-    made = np.array([values.get(key, "" if key == "" else otherwise) for key in known], dtype=object)
-    if otherwise is None:
-        made = np.where(covered, made, cells.astype(object).to_numpy())
-    lost = ~covered if otherwise is None and not keep else np.zeros(len(cells), dtype=bool)
-    return pd.Series(made, index=cells.index, dtype=object), lost
+    codes, distinct = factored(cells)
+    known = [same(cell) for cell in distinct]
+    lost = np.array([not (key in values or key == "") for key in known], dtype=bool)
+    made = np.empty(len(distinct), dtype=object)
+    for i, (key, cell) in enumerate(zip(known, distinct, strict=True)):
+        made[i] = values.get(key, "" if key == "" else cell if otherwise is None else otherwise)
+    told = lost[codes] if otherwise is None and not keep else np.zeros(len(cells), dtype=bool)
+    return pd.Series(made[codes], index=cells.index, dtype=object), told

@@ -13,7 +13,7 @@ import pandas as pd
 
 from helpers import faults, operations
 from helpers.files import Table
-from helpers.operations import OPERATIONS, UnreadableError, same
+from helpers.operations import OPERATIONS, UnreadableError
 
 ROW, FILE, SAID = "(row)", "(file)", "(said)"  # columns beside those of the contract, in the frames of `rows`
 UNCOVERED = "add it to values (or to missing), or say what others are by else or keep"
@@ -140,7 +140,8 @@ def made(recipe: Recipe, table: Table, problems: list[tuple]) -> tuple[pd.Series
     said = np.zeros(len(cells), dtype=bool)
     for name in names:
         column = _without(cells[name], recipe.missing)
-        said |= ~operations.blank(column)
+        if recipe.target != "person":  # whose many values need not be looked at
+            said |= ~operations.blank(column)
         if recipe.values is not None:
             column, lost = operations.recode(column, recipe.values, recipe.otherwise, recipe.keep)
             known = "one of the codes " + ", ".join(key or '""' for key in recipe.values)
@@ -158,8 +159,7 @@ def made(recipe: Recipe, table: Table, problems: list[tuple]) -> tuple[pd.Series
             made = pd.Series(np.full(len(cells), np.nan))
     made = made.reset_index(drop=True)
     if recipe.unless:
-        gate = operations.each(_without(cells[recipe.unless.column], recipe.missing), same)
-        shut = np.array([code in recipe.unless.codes for code in gate], dtype=bool)
+        shut = operations.among(_without(cells[recipe.unless.column], recipe.missing), recipe.unless.codes)
         said |= shut
         made = made.astype(object).mask(shut, recipe.unless.then)
     return made, said
@@ -169,8 +169,7 @@ def _without(cells: pd.Series, missing: frozenset[str]) -> pd.Series:
     """The cells with codes that mean no answer made blank."""
     if not missing:
         return cells
-    gone = np.array([code in missing for code in operations.each(cells, same)], dtype=bool)
-    return cells.mask(gone, np.nan if pd.api.types.is_numeric_dtype(cells) else "")
+    return cells.mask(operations.among(cells, missing), np.nan if pd.api.types.is_numeric_dtype(cells) else "")
 
 
 def _note(problems: list[tuple], table: Table, column: str, rows: np.ndarray, expected: str, mend: str) -> None:
@@ -215,13 +214,20 @@ def rows(
         for recipe in (*its, *homes[table.name]):
             frame[recipe.target], answered = made(recipe, table, problems)
             said |= answered & (recipe.target not in (*keys, "observed", "window_days"))
-        frame = pd.DataFrame({ROW: table.cells.index.astype(int), FILE: table.name, SAID: said, **frame})
+        frame = pd.DataFrame(
+            {
+                ROW: table.cells.index.astype(int),
+                FILE: np.full(len(said), table.name, dtype=object),
+                SAID: said,
+                **frame,
+            }
+        )
         whole = frame if whole is None else beside(whole, frame, keys, problems)
     if whole is None:
         return pd.DataFrame()
     for recipe in recipes:
         if recipe.constant():
-            whole[recipe.target] = recipe.keys["value"]
+            whole[recipe.target] = pd.Series([recipe.keys["value"]] * len(whole), whole.index, dtype=object)
     return whole
 
 
@@ -240,8 +246,11 @@ def beside(left: pd.DataFrame, right: pd.DataFrame, keys: Sequence[str], problem
     new = ~there.isin(here)
     base = pd.concat([left, right.loc[new, [ROW, FILE, *keys]]], ignore_index=True)
     base[SAID] = base[SAID].fillna(False).astype(bool)
-    place = pd.Series(range(len(right)), index=there).reindex(pd.concat([here, there[new]])).to_numpy()
-    found, place = ~np.isnan(place), np.nan_to_num(place).astype(int)
+    place = pd.Index(there).get_indexer(pd.concat([here, there[new]]))
+    found = place >= 0
+    if right.empty:
+        right, place = right.reindex([0]), np.zeros(len(base), dtype=int)
+    right[SAID] = right[SAID].fillna(False).astype(bool)
     base[SAID] |= found & right[SAID].to_numpy()[place]
     for name in right.columns.difference([ROW, FILE, SAID, *keys], sort=False):
         base[name] = right[name].take(place).reset_index(drop=True).where(found)
@@ -252,6 +261,8 @@ def tidy(column: pd.Series) -> pd.Series:
     """A column as a table holds it: numbers as float with NaN, else text with "" where blank."""
     if pd.api.types.is_numeric_dtype(column):
         return column.astype("float64") if column.dtype != object else column
+    if pd.api.types.infer_dtype(column, skipna=True) == "string":
+        return column if column.notna().all() else column.where(column.notna(), "")
     distinct = [cell for cell in column.dropna().unique() if not (isinstance(cell, str) and not cell.strip())]
     if distinct and not any(isinstance(cell, str) for cell in distinct):
         return pd.to_numeric(column.where(column != "", np.nan)).astype("float64")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from press.quote import ROLE, Results, UnresolvedError, quote, stale_readme, unmarked
+from press.quote import READING, ROLE, Results, UnresolvedError, quote, stale_readme, unmarked
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,7 @@ TITLED = {
     "solution", "tab-item", "table", "tip", "topic", "warning",
 }  # fmt: skip
 SPOKEN_OPTIONS = {"alt": "alt text", "caption": "caption", "prerequisites": "prose"}
+NEVER = {"truth", "analyses", "another cohort"}  # needs that no reader's data meet: such a chapter stands aside
 FENCE = re.compile(r"^\s*(`{3,}|:{3,}|~{3,})\s*(?:\{([\w:.-]+)\})?\s*(.*)$")
 BLOCK_START = re.compile(r"^\s*(#{1,6}\s|[-*+]\s|\d+[.)]\s|\||>|:\s)")
 MARKER_COMMENT = re.compile(r"<!--(num|fact|holds):.+?-->.*?<!--/\1-->", re.DOTALL)
@@ -389,6 +390,50 @@ def audit_text(file: str, text: str) -> list[Finding]:
         return [Finding(file, getattr(error, "lineno", None) or 1, f"cannot be read: {error}", "mend the cell")]
 
 
+def audit_marks(file: str, text: str) -> list[Finding]:
+    """Numbers of the cohort that a book on a reader's data would print as they stand.
+
+    In a chapter that may run on such data, and before its exercises, each `num` and `holds` belongs into a `reading`
+    or into a cell with the tag `synthetic`.
+    """
+    lines = text.split("\n## Exercises")[0].splitlines()
+    if "```{code-cell}" not in text or NEVER & set(_needed(lines)):
+        return []
+    mend = "put the sentence into a `reading`, or tag the cell `synthetic`"
+    return [
+        Finding(file, line, f"{{{role[1]}}}`{role[2]}` stands outside a reading", mend)
+        for line, said in _said_of_any_data(lines)
+        for role in ROLE.finditer(said)
+        if role[1] != "fact"
+    ]
+
+
+def _needed(lines: list[str]) -> list[str]:
+    said = [fence[3] for fence in map(FENCE.match, lines) if fence and fence[2] == "needs"]
+    return [word.strip() for words in said for word in words.split(",")]
+
+
+def _said_of_any_data(lines: list[str]) -> Iterator[tuple[int, str]]:
+    """(line, text) of what stands outside readings and synthetic cells: prose, captions, alt texts."""
+    i, synthetic = _after_front_matter(lines), False
+    while i < len(lines):
+        fence = FENCE.match(lines[i])
+        if lines[i].startswith("+++"):
+            synthetic = "synthetic" in (yaml.safe_load(lines[i][3:]) or {}).get("tags", [])
+        elif fence and fence[2] == "code-cell":
+            end = _closing(lines, i, fence[1])
+            options = yaml.safe_load(_cell_options(lines[i + 1 : end])[0]) or {}
+            parts = options.get("mystnb", {}) if "synthetic" not in options.get("tags", []) else {}
+            spoken = (parts.get("figure", {}).get("caption", ""), parts.get("image", {}).get("alt", ""))
+            yield from ((i + 1, READING.sub("", said)) for said in spoken)
+            i, synthetic = end, False
+        elif fence and fence[2] == "reading":
+            i = _closing(lines, i, fence[1])
+        elif not synthetic:
+            yield i + 1, lines[i]
+        i += 1
+
+
 def audit_code(file: str, text: str) -> list[Finding]:
     """Every finding in the words that a module draws on figures."""
     return [f for line, label in labels(text) for f in check_prose(file, Passage(line, label, "label"))]
@@ -417,7 +462,12 @@ def audit_notebook(file: str, notebook: Mapping) -> list[Finding]:
 
 def audit(root: Path) -> list[Finding]:
     """Every finding in the book's sources and in what `helpers.figures` draws."""
-    found = [finding for file, text in sources(root).items() for finding in audit_text(file, text)]
+    found = [
+        finding
+        for file, text in sources(root).items()
+        for check in (audit_text, audit_marks)
+        for finding in check(file, text)
+    ]
     figures = root / "src/helpers/figures.py"
     if figures.exists():
         found += audit_code(figures.relative_to(root).as_posix(), figures.read_text(encoding="utf-8"))

@@ -1,8 +1,8 @@
 """The codebook: every column of the data and of a reader's own file as tables, and the templates to fill in.
 
 `codebook TABLE` is the table of the columns of `persons` or `visits`, made from book/data/datapackage.json, as
-`helpers.templates.codebook` gives it; `templates` links to the files that are written into the built site; `mapping
-NAME` is a mapping that is shipped.
+`helpers.templates.codebook` gives it; `templates` links to the files that are written into the built site;
+`mapping NAME` is a mapping that is shipped.
 """
 
 from pathlib import Path
@@ -16,6 +16,7 @@ from helpers import contract, mapping, templates
 from press.roles import table
 
 FOLDER = "templates"  # of the built site
+PAGE = "book/appendix/codebook"
 HEAD = ("Column", "What", "Type", "Unit", "Values", "Must it be there", "More")
 SAID = {
     "persons.csv": "one row a person",
@@ -84,7 +85,7 @@ def visit_template_files(self: HTML5Translator, node: template_files) -> None:
 
 def write_files(app: Sphinx, failure: Exception | None) -> None:
     """The templates, into the built site."""
-    if not failure and app.builder.name == "html":
+    if not failure and app.builder.name == "html" and PAGE in app.env.found_docs:
         templates.write(Path(app.outdir) / FOLDER)
 
 

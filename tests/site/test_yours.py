@@ -6,6 +6,8 @@ more is a sentence about somebody else.
 """
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +16,6 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from test_axe import violations
-from tiny import press
 
 from helpers import cohort, measures, models, records, study
 from press import chromium
@@ -50,7 +51,8 @@ def data(tmp_path_factory) -> Path:
 def turned(data, tmp_path_factory) -> Path:
     """The site built on it."""
     out = tmp_path_factory.mktemp("site") / "book"
-    done = press(ROOT, "book", "--data", str(data), "--out", str(out), timeout=1200)
+    command = [sys.executable, "-m", "press", "book", "--data", str(data), "--out", str(out)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return out
 
@@ -107,7 +109,8 @@ def sentences(page: BeautifulSoup) -> Iterator[tuple[str, bool]]:
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_no_sentence_states_a_direction_but_one_that_cites_a_publication(turned, name):
     page = article(turned, name)
-    assert [sentence for sentence, cites in sentences(page) if DIRECTION.search(sentence) and not cites] == []
+    stated = [sentence for sentence, cites in sentences(page) if not cites and not sentence.endswith("?")]
+    assert [sentence for sentence in stated if DIRECTION.search(sentence)] == []
 
 
 def test_every_claim_is_said_as_the_readers_own_estimates_lie(turned, fits):
@@ -136,19 +139,18 @@ def test_no_page_with_numbers_calls_them_synthetic(turned):
 
 
 def test_no_person_and_no_visit_is_shown(turned, data):
-    """No table and no file has rows that are people or visits of the data."""
+    """No row of a table is a stretch of a visit's row, and no file holds as many rows as there are people."""
     visits = pd.read_csv(data / "visits.csv")
-    rows = {tuple(row) for row in visits[visits["observed"] == 1].dropna(axis=1).drop(columns=["person"]).to_numpy()}
-    wide = len(next(iter(rows)))
+    theirs = ["|" + "|".join("" if pd.isna(cell) else f"{cell:g}" for cell in row) + "|" for row in visits.to_numpy()]
     for path in (turned / "book").rglob("*.html"):
-        for table in BeautifulSoup(path.read_text("utf-8"), "html.parser").find_all("table"):
-            heads = {head.get_text().strip() for head in table.find_all("th")}
-            assert "person" not in heads, (path.name, heads)
-    assert wide >= 10
-    files = [path for path in turned.rglob("*") if path.suffix in (".csv", ".json", ".ipynb", ".parquet", ".txt")]
-    assert {path.parent.name for path in files if path.suffix == ".csv"} <= {"figures"}
-    for path in (path for path in files if path.suffix == ".csv"):
-        assert len(path.read_text("utf-8").splitlines()) < len(visits) / 2, path.name
+        tables = BeautifulSoup(path.read_text("utf-8"), "html.parser").find_all("table")
+        for row in (row for table in tables for row in table.find_all("tr")):
+            cells = [cell.get_text().strip() for cell in row.find_all("td")]
+            if len(cells) >= 6 and not set(cells) <= {"", "0", "1"}:
+                assert not [one for one in theirs if "|" + "|".join(cells) + "|" in one], (path.name, cells)
+    assert not [path for path in turned.rglob("*") if path.suffix in (".ipynb", ".parquet", ".xlsx")]
+    for path in turned.rglob("*.csv"):
+        assert len(path.read_text("utf-8").splitlines()) < 200, path.name
 
 
 def test_exercises_are_not_in_it(turned):
