@@ -151,7 +151,6 @@ def yours(columns: dict[str, Iterable[str]], about: dict | None = None) -> dict[
         fields = []
         for field in known.values():
             field |= field.pop("yours", {})
-            field.pop("optional", None)
             if field["name"] in has and not any(
                 field["name"].startswith(item["prefix"]) for item in wide.get("items", ())
             ):

@@ -541,6 +541,7 @@ def _package(persons: pd.DataFrame, visits: pd.DataFrame, resources: dict, sourc
         resource["path"] = f"{table}.csv"
         resource["schema"]["missingValues"] = [""]
         for field in resource["schema"]["fields"]:
+            field.pop("optional", None)
             if field["name"] == "person":
                 field |= {"type": "integer", "constraints": {"required": True, "minimum": 1}}
                 field["description"] = "1, 2, 3 and so on, in the order of the files"
