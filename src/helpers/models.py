@@ -169,6 +169,11 @@ def fit(
     return _fitted(data, model.outcome, model.terms, slope, name, optimisers)
 
 
+def random_terms(data: pd.DataFrame) -> tuple[str, ...]:
+    """The random terms of a frame of `frame`, by the rule: intercept and slope, or with few follow-ups an intercept."""
+    return ("1", "time") if data["months"].nunique() >= SLOPES else ("1",)
+
+
 def change(name: str, scores: pd.DataFrame, slope: bool = True, optimisers: Sequence[str] | None = None) -> Fit:
     """Model `name` of the change since entry, without the entry value as covariate.
 
@@ -192,8 +197,7 @@ def _fitted(
     optimisers: Sequence[str] | None,
 ) -> Fit:
     """A fit of a frame of `frame`, by the rule for random effects; it knows at which month its time is zero."""
-    told_apart = data["months"].nunique() >= SLOPES
-    found = hlm(data, outcome, terms, "person", ("1", "time") if slope and told_apart else ("1",), name, optimisers)
+    found = hlm(data, outcome, terms, "person", random_terms(data) if slope else ("1",), name, optimisers)
     random = found.random.reindex(["sd_intercept", "sd_time", "correlation", "sd_residual"]) if slope else found.random
     return replace(found, centre=float((data["months"] - data["time"]).iloc[0]), random=random)
 
