@@ -356,3 +356,17 @@ def test_a_definition_that_describes_a_readers_study_is_not_taken_for_the_books(
     monkeypatch.setenv("HELPERS_DATA", str(tmp_path / "study"))
     monkeypatch.chdir(tmp_path)
     assert contract.definition()["name"] == "helpers-synthetic-cohort"
+
+
+def test_personal_data_are_told_of_though_a_mapping_leaves_their_column_aside(tmp_path):
+    rows = [f"{person};{wave};{50 + person};f;20;{'ann@example.org' if person == 2 else ''}" for person in (1, 2, 3)
+            for wave in (0, 3)]  # fmt: skip
+    (tmp_path / "all.csv").write_text("\n".join(["who;when;dry;sex;age;note", *rows]))
+    (tmp_path / "mapping.toml").write_text(
+        '[persons]\nperson = "who"\nsex = { column = "sex", values = { f = "female" } }\nage = "age"\n'
+        '[visits]\nwave = "when"\npda = "dry"\n'
+    )
+    received = records.receive(tmp_path)
+    assert not len(received.errors), received.errors
+    told = received.warnings[received.warnings["column"] == "note"]
+    assert told[["file", "row", "value"]].to_numpy().tolist() == [["all.csv", 4, "what looks like an e-mail address"]]

@@ -1,7 +1,7 @@
 """What is legal in a reader's study but odd, and would spoil a result without being wrong: each a warning."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -38,6 +38,11 @@ def columns(cells: pd.DataFrame, resource: dict) -> Iterator[Found]:
         yield Found(
             "", None, "columns of the contract", LEFT, f"{len(unknown) - NAMED:,} more columns that are not used"
         )
+    yield from personal(cells, used)
+
+
+def personal(cells: pd.DataFrame, used: Collection[str] = ()) -> Iterator[Found]:
+    """Columns that look like personal data; of those that are `used` only ids and free words are looked at."""
     for name in cells:
         if said := _personal(str(name), cells[name], str(name) in used):
             value, rows = said

@@ -35,6 +35,7 @@ KEPT = 1000  # rows that are listed of one problem of a reader's file
 WAVES = 50  # more than this many months are no waves but dates or days
 GRID = 6_000_000  # people times waves
 WORDS = {"1": 1, "yes": 1, "true": 1, "y": 1, "t": 1, "0": 0, "no": 0, "false": 0, "n": 0, "f": 0}
+CODEBOOK = {"table", "column", "type", "unit", "values", "required"}  # columns that only a codebook has
 IGNORED = {".json", ".toml", ".md", ".py", ".ipynb"}  # in a reader's folder, left aside without a word
 
 
@@ -370,13 +371,19 @@ def _mapped(tables: list[Table], mapping: object) -> tuple[dict[str, Table], dic
     from helpers import mapping as mappings  # read only by who maps
 
     mapping = mappings.read(mapping) if isinstance(mapping, str | Path) else mapping
-    return mapping.apply(tables), dict(mapping.study or {}), []
+    telling = [  # in the file as it is: what the mapping leaves aside is not seen later
+        (table.name, 0 if found.rows is None else int(table.cells.index[found.rows[0]]), found.column, found.value,
+         found.expected, found.mend)
+        for table in tables for found in oddities.personal(table.cells)
+    ]  # fmt: skip
+    return mapping.apply(tables), dict(mapping.study or {}), telling
 
 
 def _recognised(tables: list[Table]) -> tuple[dict[str, Table], dict, list[tuple]]:
     """The tables of persons and of visits, by their columns; capitals in a column's name do not matter."""
     mend = "rename the columns, or write a mapping: python -m helpers map FILES"
     named = [replace(table, cells=table.cells.rename(columns=str.lower)) for table in tables]
+    named = [table for table in named if not set(table.cells) >= CODEBOOK]  # the sheet of a template
     for table in named:
         delimited.check_header(table.name, list(table.cells), 1)
     visits = [table for table in named if "wave" in table.cells]
