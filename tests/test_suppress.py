@@ -56,6 +56,12 @@ def test_counts_with_thousands_or_a_unit_are_counts():
     assert shown(people=["1,234", "3 people", "2 people"]) == {"people": ["1,234", "<5 people", "<5 people"]}
 
 
+def test_a_groups_size_in_a_heading_is_a_count():
+    assert suppressed(html(**{"few (n = 4)": ["a"], "many (n = 40)": ["b"]}), 5).count("n = ") == 2
+    assert "few (n = &lt;5)" in suppressed(html(**{"few (n = 4)": ["a"]}), 5)
+    assert "many (n = 40)" in suppressed(html(**{"many (n = 40)": ["b"]}), 5)
+
+
 def test_the_ledger_hides_counts_and_leaves_measures():
     results = {
         "n": {"value": 3, "text": "3", "format": "d", "unit": "people"},

@@ -13,6 +13,7 @@ from nbformat import NotebookNode
 
 ROW = re.compile(r"<tr\b[^>]*>.*?</tr>", re.DOTALL)
 CELL = re.compile(r"(<td\b[^>]*>)(.*?)(</td>)", re.DOTALL)
+HEAD = re.compile(r"\bn = ([0-9]+)\b")  # a group's size, beside its name
 COUNT = re.compile(r"\s*([0-9][0-9,]*)(?:\.0+)?(\s+[A-Za-z][\w ]*)?\s*")
 
 
@@ -61,7 +62,8 @@ def suppressed(table: str, limit: int) -> str:
         position[:] = [position[0] + 1, -1]
         return CELL.sub(cell, found[0])
 
-    return ROW.sub(row, table)
+    small = lambda found: f"n = &lt;{limit}" if 0 < int(found[1]) < limit else found[0]
+    return HEAD.sub(small, ROW.sub(row, table))
 
 
 def _text(cell: str) -> str:

@@ -212,6 +212,7 @@ def _build(root: Path, work: Path, study: Study, include_data: bool, suppress: i
     aside |= {name: f"it could not be computed with these data ({message})" for name, message in failed.items()}
     notebooks = {name: nb for name, nb in waiting.items() if name not in failed}
     results = gather(notebooks, whole=False)
+    results = {key: _of_theirs(entry) for key, entry in results.items()}
     if suppress:
         results = suppress_counts(results, suppress)
     titles = {name: title(root, listed.get(name)) or title(root, name) for name in pages(root)}
@@ -235,6 +236,11 @@ def _in_a_line(message: str) -> str:
     """A chapter's failure: its cell, and the error's own words."""
     cell = re.search(r"cell \[\d+\]", message)
     return ": ".join(filter(None, [cell and cell[0], " ".join(message.splitlines()[-1].split())[:200]]))
+
+
+def _of_theirs(entry: dict) -> dict:
+    """An entry whose status speaks of this book's cohort: nothing was assumed or calibrated in a reader's data."""
+    return {**entry, "status": "computed"} if entry["status"] in ("assumed", "calibrated") else entry
 
 
 # --- what becomes of a chapter ---------------------------------------------------------------------------------------
@@ -283,6 +289,10 @@ def reread(nb: NotebookNode, results: dict, include_data: bool, suppress: int) -
             _leave_out(cell, LEFT_OUT)
         elif COUNTS in tags and suppress:
             _leave_out(cell, SMALL)
+        for output in cell.get("outputs", []):
+            if "ledger" in output.get("metadata", {}):
+                html = "".join(output.data["text/html"])
+                output.data["text/html"] = re.sub(r"<td>(assumed|calibrated)</td>", "<td>computed</td>", html)
         if suppress:
             suppress_outputs(cell, suppress)
         figure, image = (cell.metadata.get("mystnb", {}).get(part, {}) for part in ("figure", "image"))
