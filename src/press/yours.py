@@ -373,7 +373,7 @@ def _write(
     settings["title"] = config["project"] = config["html_title"] = "The sponsor study, with your data"
     config["press_real_data"] = {}
     config["html_copy_source"] = False
-    config["press_yours"] = ["Your data. ", f"{_sentence(study.name())} The text was written for another cohort; "
+    config["press_yours"] = ["Your data: ", f"{_sentence(study.name())} The text was written for another cohort; "
                              "every statement about the data in it was computed from yours."]  # fmt: skip
     footer = "<p>Made on this computer from a reader's data.</p>"
     config["html_theme_options"] |= {"extra_footer": footer, "use_download_button": False}
