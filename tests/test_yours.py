@@ -94,6 +94,11 @@ def test_their_numbers_stand_where_ours_stood(built):
     assert "above zero, and so is the whole interval" in page
 
 
+def test_a_claim_that_nothing_was_fitted_for_says_so(built):
+    page = re.sub(r"<[^>]+>", " ", (built[0] / "book" / "index.html").read_text("utf-8"))
+    assert page.count("your data cannot say") == 9
+
+
 def test_no_sentence_about_our_cohort_is_left(built):
     assert "ur cohort" not in text(built[0])
     assert "rises" not in text(built[0])

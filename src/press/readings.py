@@ -56,12 +56,13 @@ def label(key: str) -> str:
     page, *rest = key.split(".")
     outcome, _, kind = page.rpartition("_")
     if outcome in OUTCOMES and kind in KINDS:
-        return ", ".join([*map(_words, rest), f"in {KINDS[kind]} of {'PDA' if outcome == 'pda' else outcome}"])
+        return ", ".join([*map(_words, rest), f"in {KINDS[kind]} of {_words(outcome)}"])
     return SAID.get(key) or ", ".join(map(_words, rest or [page]))
 
 
 def _words(part: str) -> str:
-    return part.replace("_x_", " × ").replace("n_", "number of ", 1 if part.startswith("n_") else 0).replace("_", " ")
+    part = re.sub(r"^n_", "number of ", part).replace("_x_", " × ").replace("_", " ")
+    return re.sub(r"\b(pda|icc|sai|sd)\b", lambda short: short[0].upper(), part)
 
 
 def _role(key: str, shown: str, results: Results) -> str:

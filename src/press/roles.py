@@ -164,7 +164,9 @@ class ClaimsTable(SphinxDirective):
         results = self.env.press_results
         keys = [claim_key(claim, column) for column in ("estimate", "conf_low", "conf_high")]
         if not all(key in results and not isinstance(results[key]["value"], str) for key in keys):
-            return [claim_words(claim), self.coefficient(claim), MISSING, MISSING, "your data cannot say"]
+            lacking = [self.config.press_lacking.get(name) for name in ("sponsor", claim.predictor, claim.outcome)]
+            said = ": ".join(["your data cannot say", *filter(None, lacking)][:2])
+            return [claim_words(claim), self.coefficient(claim), MISSING, MISSING, said]
         estimate, low, high = (results[key]["value"] for key in keys)
         agrees = "as the abstract reports" if low > 0 else "the other way round" if high < 0 else "cannot tell"
         return [claim_words(claim), *self.estimated(claim), f"{agrees}: {direction(estimate, low, high)}"]
@@ -366,6 +368,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_config_value("press_order", [], "", [list])  # its pages in reading order
     app.add_config_value("press_real_data", {}, "env", [dict])
     app.add_config_value("press_yours", [], "env", [list])  # the notice of a book on a reader's data: [strong, rest]
+    app.add_config_value("press_lacking", {}, "env", [dict])  # and what the claims need and those data lack, in words
     app.add_config_value("press_digest", "", "env", [str])
     app.add_role("num", NumberRole())
     app.add_role("fact", FactRole())

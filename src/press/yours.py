@@ -108,6 +108,9 @@ NEEDS: dict[str, tuple[Callable[[Study], bool], str]] = {
 }
 
 
+CLAIMED = ("sponsor", "contact", "alliance", "attendance", "involvement", "PDA")  # what the claims are about
+
+
 def needs(nb: NotebookNode | str) -> list[str]:
     """What a chapter says that it needs. Raises BookError for a word that is not in NEEDS."""
     texts = [nb] if isinstance(nb, str) else [cell.source for cell in nb.cells if cell.cell_type == "markdown"]
@@ -372,6 +375,7 @@ def _write(
     config = settings["sphinx"]["config"]
     settings["title"] = config["project"] = config["html_title"] = "The sponsor study, with your data"
     config["press_real_data"] = {}
+    config["press_lacking"] = {word.lower(): reason for word in CLAIMED if (reason := unmet([word], study))}
     config["html_copy_source"] = False
     config["press_yours"] = ["Your data: ", f"{_sentence(study.name())} The text was written for another cohort; "
                              "every statement about the data in it was computed from yours."]  # fmt: skip
