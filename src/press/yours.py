@@ -27,6 +27,7 @@ from press.build import INDEX, check, sphinx, stage
 from press.chapters import Chapter, chapters, pages, read, read_text, read_yaml, write
 from press.gather import dumps, gather
 from press.markdown import FENCE, HEADING, blocks
+from press.quote import derived
 from press.run import environment, execute, images
 from press.suppress import suppress_counts, suppress_outputs
 
@@ -205,7 +206,7 @@ def _build(root: Path, work: Path, study: Study, include_data: bool, suppress: i
         if reason := unmet(needs(held), study):
             aside[name] = reason
         elif name in listed:
-            waiting[name] = without(held, include_data)
+            waiting[name] = without(held)
         else:
             texts[name] = held
     settings = environment(source) | {"HELPERS_DATA": str(work / "data")}
@@ -222,7 +223,10 @@ def _build(root: Path, work: Path, study: Study, include_data: bool, suppress: i
     kept = [name for name in pages(root) if name in notebooks or name in texts]
     links = {name: f"/{name}{'.ipynb' if name in notebooks else '.md'}" for name in kept if name != FRONT}
     texts[FRONT], texts[ASIDE] = front(study, links, aside, titles, suppress), aside_page(aside, titles)
-    _write(root, source, kept, texts, notebooks, results, study, include_data, suppress)
+    known = {**results, **derived(results)}
+    for nb in notebooks.values():
+        reread(nb, known, include_data, suppress)
+    _write(root, source, kept, texts, notebooks, known, study)
     return _site(source, [*kept, ASIDE], notebooks, results)
 
 
@@ -249,7 +253,7 @@ def _of_theirs(entry: dict) -> dict:
 # --- what becomes of a chapter ---------------------------------------------------------------------------------------
 
 
-def without(nb: NotebookNode, include_data: bool = False) -> NotebookNode:
+def without(nb: NotebookNode) -> NotebookNode:
     """The chapter as it will run: without exercises and cells about the synthetic cohort."""
     cells = []
     for cell in nb.cells:
@@ -346,17 +350,10 @@ def _write(
     kept: list[str],
     texts: dict[str, str],
     notebooks: dict[str, NotebookNode],
-    results: dict[str, dict],
+    known: dict[str, dict],
     study: Study,
-    include_data: bool,
-    suppress: int,
 ) -> None:
-    """Pages, configuration and what a build reads beside them."""
-    from press.quote import derived
-
-    known = {**results, **derived(results)}
-    for nb in notebooks.values():
-        reread(nb, known, include_data, suppress)
+    """Pages, configuration and what a build reads beside them; the notebooks' links are mended in place."""
     texts |= {name: readings.replaced(_without_directives(text), known) for name, text in texts.items()}
     places = {name: anchors(texts.get(name) or notebooks[name]) for name in [*kept, ASIDE]}
     for name, nb in notebooks.items():
