@@ -7,7 +7,7 @@ One that it does not know is an error, so that none is ever shown raw.
 import functools
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -153,6 +153,21 @@ def _prose(lines: list[str]) -> Iterator[Block]:
 def _closing(lines: list[str], opening: int, mark: str) -> int:
     close = re.compile(rf"^\s*{re.escape(mark[0])}{{{len(mark)},}}\s*$")
     return next((i for i in range(opening + 1, len(lines)) if close.match(lines[i])), len(lines))
+
+
+def substituted(text: str, name_to_text: Mapping[str, Callable[[str], str]]) -> str:
+    """`text` with each directive of one of the names replaced by what its function makes of the body."""
+    lines, out, i = text.splitlines(), [], 0
+    while i < len(lines):
+        fence = FENCE.match(lines[i])
+        if fence and fence[3] in name_to_text:
+            end = _closing(lines, i, fence[2])
+            out += name_to_text[fence[3]]("\n".join(lines[i + 1 : end])).splitlines()
+            i = end + 1
+        else:
+            out.append(lines[i])
+            i += 1
+    return "\n".join(out)
 
 
 def _options(body: list[str]) -> tuple[dict[str, str], int]:

@@ -53,7 +53,7 @@ def derived(results: Results) -> dict[str, dict]:
     """What follows from the results: `numbers.n`, and once all claims are fitted `claims.n`, `claims.recovered`
     and, with their truth, `claims.covered`."""
     counts = {"numbers.n": (len(results), "numbers in the ledger", "book/appendix/numbers")}
-    if all(not isinstance(results.get(claim_key(claim, "conf_low"), {"value": ""})["value"], str) for claim in CLAIMS):
+    if all(is_number(claim_key(claim, "conf_low"), results) for claim in CLAIMS):
         counts["claims.n"] = (len(CLAIMS), "claims", "book/results/claims")
         counts["claims.recovered"] = (
             sum(recovered(claim, results) for claim in CLAIMS),
@@ -67,6 +67,11 @@ def derived(results: Results) -> dict[str, dict]:
         key: {"value": n, "text": str(n), "format": "d", "unit": unit, "status": "computed", "page": page, "cell": None}
         for key, (n, unit, page) in counts.items()
     }
+
+
+def is_number(key: str, results: Results) -> bool:
+    """Whether the ledger has the key with a number, and not with a word such as "not available"."""
+    return key in results and not isinstance(results[key]["value"], str)
 
 
 def number(content: str, results: Results) -> tuple[str, Mapping]:

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 from helpers.study import OUTCOMES
-from press.markdown import FENCE, LINK, docname
-from press.quote import COMPARE, NUMBER, READING, ROLE, Results
+from press.markdown import LINK, docname, substituted
+from press.quote import COMPARE, NUMBER, READING, ROLE, Results, is_number
 
 KINDS = {"a": "model (a)", "b": "model (b)", "c": "model (c)", "all": "the model called all"}
 SAID = {  # keys whose own words would mislead
@@ -26,15 +26,11 @@ def sentences(passage: str, results: Results) -> list[str]:
     for key, shown in quoted(passage):
         base, _, column = key.rpartition(".")
         triple = [f"{base}.{name}" for name in INTERVAL]
-        if column in INTERVAL and all(_is_number(name, results) for name in triple):
+        if column in INTERVAL and all(is_number(name, results) for name in triple):
             said.setdefault(base, _estimate(base, results, shown))
         elif key in results:
             said.setdefault(key, f"{label(key)}: {_role(key, shown, results)} {results[key]['unit']}".rstrip())
     return list(said.values())
-
-
-def _is_number(key: str, results: Results) -> bool:
-    return key in results and not isinstance(results[key]["value"], str)
 
 
 def quoted(passage: str) -> Iterable[tuple[str, str]]:
@@ -66,7 +62,7 @@ def _words(part: str) -> str:
 
 
 def _role(key: str, shown: str, results: Results) -> str:
-    return f"{{num}}`{key}|{shown}`" if shown and _is_number(key, results) else f"{{num}}`{key}`"
+    return f"{{num}}`{key}|{shown}`" if shown and is_number(key, results) else f"{{num}}`{key}`"
 
 
 def _estimate(base: str, results: Results, shown: str) -> str:
@@ -89,19 +85,12 @@ def direction(estimate: float, low: float, high: float) -> str:
 
 def replaced(text: str, results: Results) -> str:
     """The text of a Markdown cell with each directive `reading` replaced."""
-    lines, out, i = text.splitlines(), [], 0
-    while i < len(lines):
-        fence = FENCE.match(lines[i])
-        if fence and fence[3] == "reading":
-            close = re.compile(rf"^\s*{re.escape(fence[2][0])}{{{len(fence[2])},}}\s*$")
-            end = next((j for j in range(i + 1, len(lines)) if close.match(lines[j])), len(lines))
-            if said := sentences("\n".join(lines[i + 1 : end]), results):
-                out += [":::{admonition} In your data", ":class: press-yours", *(f"- {one}." for one in said), ":::"]
-            i = end + 1
-        else:
-            out.append(lines[i])
-            i += 1
-    return "\n".join(out)
+
+    def computed(passage: str) -> str:
+        said = "\n".join(f"- {one}." for one in sentences(passage, results))
+        return f":::{{admonition}} In your data\n:class: press-yours\n{said}\n:::" if said else ""
+
+    return substituted(text, {"reading": computed})
 
 
 def replaced_inline(text: str, results: Results, rest: str = "") -> str:

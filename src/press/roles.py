@@ -20,7 +20,18 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from sphinx.util.nodes import make_refnode
 
 from helpers.study import CLAIMS, FACTS, SOURCES, Claim
-from press.quote import UnresolvedError, claim_key, fact, load, number, recovered, refresh_readme, resolve, words
+from press.quote import (
+    UnresolvedError,
+    claim_key,
+    fact,
+    is_number,
+    load,
+    number,
+    recovered,
+    refresh_readme,
+    resolve,
+    words,
+)
 from press.readings import direction
 
 __all__ = ["refresh_readme", "resolve", "setup"]
@@ -163,7 +174,7 @@ class ClaimsTable(SphinxDirective):
     def yours(self, claim: Claim) -> list[Cell]:
         results = self.env.press_results
         keys = [claim_key(claim, column) for column in ("estimate", "conf_low", "conf_high")]
-        if not all(key in results and not isinstance(results[key]["value"], str) for key in keys):
+        if not all(is_number(key, results) for key in keys):
             lacking = [self.config.press_lacking.get(name) for name in ("sponsor", claim.predictor, claim.outcome)]
             said = ": ".join(["your data cannot say", *filter(None, lacking)][:2])
             return [claim_words(claim), self.coefficient(claim), MISSING, MISSING, said]

@@ -26,7 +26,7 @@ from press import BookError, figuredata, readings
 from press.build import INDEX, check, sphinx, stage
 from press.chapters import Chapter, chapters, pages, read, read_text, read_yaml, write
 from press.gather import dumps, gather
-from press.markdown import FENCE, HEADING, blocks
+from press.markdown import HEADING, blocks, substituted
 from press.quote import derived
 from press.run import environment, execute, images
 from press.suppress import suppress_counts, suppress_outputs
@@ -219,7 +219,7 @@ def _build(root: Path, work: Path, study: Study, include_data: bool, suppress: i
     results = {key: _of_theirs(entry) for key, entry in results.items()}
     if suppress:
         results = suppress_counts(results, suppress)
-    titles = {name: title(root, listed.get(name)) or title(root, name) for name in pages(root)}
+    titles = {name: title(root, name) for name in pages(root)}
     kept = [name for name in pages(root) if name in notebooks or name in texts]
     links = {name: f"/{name}{'.ipynb' if name in notebooks else '.md'}" for name in kept if name != FRONT}
     texts[FRONT], texts[ASIDE] = front(study, links, aside, titles, suppress), aside_page(aside, titles)
@@ -273,16 +273,7 @@ def without(nb: NotebookNode) -> NotebookNode:
 
 
 def _without_directives(text: str) -> str:
-    lines, out, i = text.splitlines(), [], 0
-    while i < len(lines):
-        fence = FENCE.match(lines[i])
-        if fence and fence[3] in DROPPED:
-            mark = fence[2]
-            i = next((j for j in range(i + 1, len(lines)) if lines[j].strip() == mark), len(lines)) + 1
-        else:
-            out.append(lines[i])
-            i += 1
-    return "\n".join(out).strip("\n")
+    return substituted(text, dict.fromkeys(DROPPED, lambda body: "")).strip("\n")
 
 
 def reread(nb: NotebookNode, results: dict, include_data: bool, suppress: int) -> None:
@@ -422,12 +413,10 @@ def _unlabelled(text: str, drawn: set[str]) -> str:
     return re.sub(r"\{numref\}`([^`<>]+)`", gone, text)
 
 
-def title(root: Path, page: str | Chapter | None) -> str:
+def title(root: Path, page: str) -> str:
     """The first heading of a page."""
-    if page is None:
-        return ""
-    path = page.text if isinstance(page, Chapter) else root / f"{page}.md"
-    return next((found[1] for line in read_text(path).splitlines() if (found := HEADING.match(line))), path.stem)
+    lines = read_text(root / f"{page}.md").splitlines()
+    return next((found[1] for line in lines if (found := HEADING.match(line))), page)
 
 
 def front(study: Study, links: dict[str, str], aside: dict[str, str], titles: dict[str, str], suppress: int) -> str:
