@@ -184,5 +184,5 @@ def profile(examples):
         "derandomize": True,
         "deadline": None,
         "database": None,
-        "suppress_health_check": [HealthCheck.too_slow],
+        "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
     }

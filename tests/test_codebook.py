@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace
 
 from helpers import contract, mapping, records, templates
 from helpers.__main__ import main
@@ -33,7 +34,8 @@ def site(tmp_path_factory):
     (source / "conf.py").write_text(CONF)
     text = (ROOT / "book/appendix/codebook.md").read_text(encoding="utf-8")
     (source / "book/appendix/codebook.md").write_text(text, encoding="utf-8")
-    Sphinx(source, source, out, out / "trees", "html", status=None, warning=None, parallel=1).build()
+    with docutils_namespace():  # what it registers ends with it: another test of this process builds too
+        Sphinx(source, source, out, out / "trees", "html", status=None, warning=None, parallel=1).build()
     return out
 
 

@@ -3,6 +3,7 @@
 import tomllib
 from pathlib import Path
 
+import dense
 import numpy as np
 import pandas as pd
 import pytest
@@ -176,7 +177,7 @@ NAME = st.text(min_size=1, max_size=12) | st.sampled_from(
 CELL = st.text(max_size=6) | st.sampled_from(["0", "1", "99", "-9", "", "yes", "3,5"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(**dense.profile(60))
 @given(st.lists(NAME, min_size=1, max_size=6, unique=True), st.data())
 def test_any_table_gives_toml_and_no_comment_breaks_its_line(names, data):
     rows = data.draw(st.integers(0, 4))

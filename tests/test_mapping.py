@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import dense
 import numpy as np
 import pandas as pd
 import pytest
@@ -404,7 +405,7 @@ def test_ids_of_text_are_kept_apart_by_their_zeros(tmp_path):
 CELL = st.one_of(st.just(""), st.integers(0, 90).map(str))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(**dense.profile(25))
 @given(st.lists(st.tuples(CELL, CELL, CELL), min_size=1, max_size=8))
 def test_wide_and_long_give_the_same_numbers(rows):
     """The same answers, laid out in either way, are the same visits."""

@@ -7,18 +7,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dense
 import malformed
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers import contract, faults, records
 from helpers.__main__ import main
 
 DATA = Path(__file__).parents[1] / "book" / "data"
-RANDOM = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+RANDOM = settings(**dense.profile(25))
 
 
 @pytest.fixture(autouse=True)
