@@ -32,7 +32,7 @@ def html(**columns: list) -> str:
 
 
 def shown(**columns: list) -> dict[str, list[str]]:
-    table = suppressed(html(**columns), 5)
+    table = suppressed(html(**columns), 5, people=200)
     rows = list(filter(None, Cells(table).rows))
     return {name: [row[place] for row in rows] for place, name in enumerate(columns)}
 
@@ -41,8 +41,41 @@ def test_whole_numbers_below_the_limit_are_hidden_and_zero_and_others_stay():
     assert shown(people=[0, 1, 4, 5, 12]) == {"people": ["0", "<5", "<5", "5", "12"]}
 
 
-def test_a_single_hidden_cell_takes_the_smallest_other_with_it_so_that_a_total_tells_nothing():
-    assert shown(people=[3, 40, 7, 50]) == {"people": ["<5", "40", "<5", "50"]}
+def test_a_single_hidden_cell_of_a_column_takes_the_smallest_other_with_it_so_that_a_total_tells_nothing():
+    assert shown(people=[3, 40, 7, 50]) == {"people": ["<5", "40", "hidden", "50"]}
+    assert shown(people=[3, 197]) == {"people": ["<5", "hidden"]}  # the total may stand elsewhere
+
+
+def test_a_row_with_its_total_tells_nothing_either():
+    # One row down as well, or a column would have a single hidden cell.
+    assert shown(all=[79, 30, 60], few=[4, 10, 20], many=[75, 20, 40]) == {
+        "all": ["79", "30", "60"],
+        "few": ["<5", "hidden", "20"],
+        "many": ["hidden", "hidden", "40"],
+    }
+
+
+def test_a_count_with_its_percentage_is_one_cell_of_table_1():
+    assert shown(people=["3 (2 %)", "1 (0.5 %)", "0 (0 %)", "120 (60 %)"]) == {
+        "people": ["<5", "<5", "0 (0 %)", "120 (60 %)"]
+    }
+    assert shown(mean=["3.1 (0.7)", "2 (1.4)"]) == {"mean": ["3.1 (0.7)", "2 (1.4)"]}
+
+
+def test_percentages_of_few_people_are_hidden_and_those_beside_a_hidden_count():
+    assert shown(share=["1 %", "50 %", "98.5 %", "0 %", "100 %"])["share"] == [
+        "hidden",
+        "50 %",
+        "hidden",
+        "0 %",
+        "100 %",
+    ]
+    assert shown(people=[2, 3, 90], share=["40 %", "60 %", "45 %"]) == {
+        "people": ["<5", "<5", "90"],
+        "share": ["hidden", "hidden", "45 %"],
+    }
+    assert shown(bias=["1 % of the estimate"]) == {"bias": ["1 % of the estimate"]}
+    assert shown(seen=["1 % of visits seen"]) == {"seen": ["hidden"]}
 
 
 def test_estimates_and_words_stay():
@@ -57,19 +90,22 @@ def test_counts_with_thousands_or_a_unit_are_counts():
 
 
 def test_a_groups_size_in_a_heading_is_a_count():
-    assert suppressed(html(**{"few (n = 4)": ["a"], "many (n = 40)": ["b"]}), 5).count("n = ") == 2
-    assert "few (n = &lt;5)" in suppressed(html(**{"few (n = 4)": ["a"]}), 5)
-    assert "many (n = 40)" in suppressed(html(**{"many (n = 40)": ["b"]}), 5)
+    assert suppressed(html(**{"few (n = 4)": ["a"], "many (n = 40)": ["b"]}), 5, 200).count("n = ") == 2
+    assert "few (n = &lt;5)" in suppressed(html(**{"few (n = 4)": ["a"]}), 5, 200)
+    assert "many (n = 40)" in suppressed(html(**{"many (n = 40)": ["b"]}), 5, 200)
 
 
 def test_the_ledger_hides_counts_and_leaves_measures():
     results = {
         "n": {"value": 3, "text": "3", "format": "d", "unit": "people"},
         "b": {"value": 3.0, "text": "3.00", "format": ".2f", "unit": "points"},
+        "share": {"value": 1.5, "text": "1.5", "format": ".1f", "unit": "% of people"},
+        "bias": {"value": 1.5, "text": "1.5", "format": ".1f", "unit": "% of the estimate"},
     }
-    hidden = suppress_counts(results, 5)
+    hidden = suppress_counts(results, 5, people=200)
     assert (hidden["n"]["value"], hidden["n"]["text"]) == ("<5", "<5")
-    assert hidden["b"] == results["b"]
+    assert (hidden["share"]["value"], hidden["share"]["text"]) == ("hidden", "hidden")
+    assert (hidden["b"], hidden["bias"]) == (results["b"], results["bias"])
 
 
 def test_no_other_form_of_an_output_keeps_the_count():
@@ -79,7 +115,7 @@ def test_no_other_form_of_an_output_keeps_the_count():
         metadata={"ledger": [{"key": "n", "value": 3, "text": "3", "format": "d", "unit": "people"}]},
     )
     cell = new_code_cell(outputs=[output])
-    suppress_outputs(cell, 5)
+    suppress_outputs(cell, 5, people=200)
     assert "3" not in str(cell.outputs[0].data["text/html"]).replace("<5", "")
     assert cell.outputs[0].data["text/plain"] == "(a table)"
     assert cell.outputs[0].metadata["ledger"][0]["value"] == "<5"

@@ -1,8 +1,10 @@
 """Counts of few people, out of what a book on a reader's data prints.
 
-Of a table every whole number from 1 to the limit less one is shown as "<5" (0 tells of nobody); where this would leave
-a single such cell in a column, the smallest other count of the column goes too, so that a total does not give it away.
-Which whole numbers count people a table does not say, so all of them are treated alike.
+Of a table every whole number from 1 to the limit less one is shown as "<5" (0 tells of nobody), and so is a count with
+its percentage. What would give it away says "hidden": the smallest other count of the column, or of the row, where such
+a cell would be the only one, since a total tells it; the percentages of its row; and any percentage of people or of
+their visits that is less than the limit in as many as the study has people. Which whole numbers count people a table
+does not say, so all of them are treated alike.
 """
 
 import html
@@ -14,62 +16,94 @@ from nbformat import NotebookNode
 ROW = re.compile(r"<tr\b[^>]*>.*?</tr>", re.DOTALL)
 CELL = re.compile(r"(<td\b[^>]*>)(.*?)(</td>)", re.DOTALL)
 HEAD = re.compile(r"\bn = ([0-9]+)\b")  # a group's size, beside its name
-COUNT = re.compile(r"\s*([0-9][0-9,]*)(?:\.0+)?(\s+[A-Za-z][\w ]*)?\s*")
+COUNT = re.compile(r"\s*([0-9][0-9,]*)(?:\.0+)?(\s+[A-Za-z][\w ]*|\s*\([^()]*%\))?\s*")
+OF_PEOPLE = r"( of (people|those|visits|follow-up visits|interviews|answers|items|[0-9,]+ )\b.*)?"
+SHARE = re.compile(rf"\s*([0-9]+(?:\.[0-9]+)?) %{OF_PEOPLE}\s*")
+SHARE_UNIT = re.compile(f"%{OF_PEOPLE}")
+HIDDEN = "hidden"
 
 
-def suppress_counts(results: Mapping[str, Mapping], limit: int) -> dict[str, dict]:
-    """Ledger entries with small counts (whole numbers in the format d) as text."""
-    return {key: _hidden(entry, limit) for key, entry in results.items()}
+def suppress_counts(results: Mapping[str, Mapping], limit: int, people: int) -> dict[str, dict]:
+    """Ledger entries with small counts (whole numbers in the format d) and small shares of `people` as text."""
+    return {key: _entry(entry, limit, people) for key, entry in results.items()}
 
 
-def _hidden(entry: Mapping, limit: int) -> dict:
-    small = isinstance(entry["value"], int) and entry["format"] == "d" and 0 < entry["value"] < limit
-    return {**entry, "value": f"<{limit}", "text": f"<{limit}"} if small else dict(entry)
+def _entry(entry: Mapping, limit: int, people: int) -> dict:
+    value, text = entry["value"], None
+    if SHARE_UNIT.fullmatch(entry["unit"]) and isinstance(value, int | float) and _few(value, limit, people):
+        text = HIDDEN
+    elif isinstance(value, int) and entry["format"] == "d" and 0 < value < limit:
+        text = f"<{limit}"
+    return {**entry, "value": text, "text": text} if text else dict(entry)
 
 
-def suppress_outputs(cell: NotebookNode, limit: int) -> None:
+def _few(percent: float, limit: int, people: int) -> bool:
+    """Whether a percentage tells of fewer than `limit`, or of all but so few."""
+    return any(0 < part / 100 * people < limit for part in (percent, 100 - percent))
+
+
+def suppress_outputs(cell: NotebookNode, limit: int, people: int) -> None:
     """The tables of a cell's outputs, and what it recorded, without small counts."""
     for output in cell.get("outputs", []):
         data = output.get("data", {})
         if "text/html" in data:
-            data["text/html"] = suppressed("".join(data["text/html"]), limit)
+            data["text/html"] = suppressed("".join(data["text/html"]), limit, people)
         if "text/html" in data or "ledger" in output.get("metadata", {}):
             data["text/plain"] = "(a table)"
         if "ledger" in output.get("metadata", {}):
-            output.metadata["ledger"] = [_hidden(entry, limit) for entry in output.metadata["ledger"]]
+            output.metadata["ledger"] = [_entry(entry, limit, people) for entry in output.metadata["ledger"]]
 
 
-def suppressed(table: str, limit: int) -> str:
+def suppressed(table: str, limit: int, people: int) -> str:
     """An HTML table without small counts."""
-    rows = [CELL.findall(row) for row in ROW.findall(table)]
-    numbers = [[_count(text) for _, text, _ in row] for row in rows]
-    hide = {(i, j) for i, row in enumerate(numbers) for j, n in enumerate(row) if n is not None and 0 < n < limit}
-    for j in {j for _, j in hide}:
-        here = [(row[j], i) for i, row in enumerate(numbers) if j < len(row) and row[j]]
-        shown = [(n, i) for n, i in here if (i, j) not in hide]
-        if len(here) - len(shown) == 1 and len(shown) > 1:
-            hide.add((min(shown)[1], j))
+    rows = [[_text(text) for _, text, _ in CELL.findall(row)] for row in ROW.findall(table)]
+    counts = {(i, j): n for i, row in enumerate(rows) for j, text in enumerate(row) if (n := _count(text))}
+    small = {cell for cell, n in counts.items() if n < limit}
+    hide = _with_neighbours(small, counts)
+    for i, row in enumerate(rows):
+        for j, text in enumerate(row):
+            share = SHARE.fullmatch(text)
+            if share and (_few(float(share[1]), limit, people) or any(i == other for other, _ in small)):
+                hide.add((i, j))
     position = [-1, -1]
 
     def cell(found: re.Match) -> str:
         position[1] += 1
-        if tuple(position) not in hide:
+        at = tuple(position)
+        if at not in hide:
             return found[0]
         unit = (COUNT.fullmatch(_text(found[2])) or [None, None, None])[2] or ""
-        return f"{found[1]}&lt;{limit}{html.escape(unit)}{found[3]}"
+        said = f"<{limit}{unit if '%' not in unit else ''}" if at in small else HIDDEN
+        return f"{found[1]}{html.escape(said)}{found[3]}"
 
     def row(found: re.Match) -> str:
         position[:] = [position[0] + 1, -1]
         return CELL.sub(cell, found[0])
 
-    small = lambda found: f"n = &lt;{limit}" if 0 < int(found[1]) < limit else found[0]
-    return HEAD.sub(small, ROW.sub(row, table))
+    of_group = lambda found: f"n = &lt;{limit}" if 0 < int(found[1]) < limit else found[0]
+    return HEAD.sub(of_group, ROW.sub(row, table))
+
+
+def _with_neighbours(small: set[tuple[int, int]], counts: Mapping[tuple[int, int], int]) -> set[tuple[int, int]]:
+    """`small` and the counts that have to go with them: no hidden count is the only one of its column or its row."""
+    hide = set(small)
+    while True:
+        more = set()
+        # In a row of two counts the other is of another kind (visits beside people); in a column the total is outside.
+        for axis, least in ((1, 1), (0, 2)):
+            for line in {cell[axis] for cell in hide}:
+                shown = [(n, cell) for cell, n in counts.items() if cell[axis] == line and cell not in hide]
+                if sum(cell[axis] == line for cell in hide) == 1 and len(shown) >= least:
+                    more.add(min(shown)[1])
+        if not more:
+            return hide
+        hide |= more
 
 
 def _text(cell: str) -> str:
     return html.unescape(re.sub(r"<[^>]*>", "", cell))
 
 
-def _count(cell: str) -> int | None:
-    found = COUNT.fullmatch(_text(cell))
+def _count(text: str) -> int | None:
+    found = COUNT.fullmatch(text)
     return int(found[1].replace(",", "")) if found else None

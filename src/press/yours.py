@@ -218,14 +218,14 @@ def _build(root: Path, work: Path, study: Study, include_data: bool, suppress: i
     results = gather(notebooks, whole=False)
     results = {key: _of_theirs(entry) for key, entry in results.items()}
     if suppress:
-        results = suppress_counts(results, suppress)
+        results = suppress_counts(results, suppress, len(study.persons))
     titles = {name: title(root, name) for name in pages(root)}
     kept = [name for name in pages(root) if name in notebooks or name in texts]
     links = {name: f"/{name}{'.ipynb' if name in notebooks else '.md'}" for name in kept if name != FRONT}
     texts[FRONT], texts[ASIDE] = front(study, links, aside, titles, suppress), aside_page(aside, titles)
     known = {**results, **derived(results)}
     for nb in notebooks.values():
-        reread(nb, known, include_data, suppress)
+        reread(nb, known, include_data, suppress, len(study.persons))
     _write(root, source, kept, texts, notebooks, known, study)
     return _site(source, [*kept, ASIDE], notebooks, results)
 
@@ -276,7 +276,7 @@ def _without_directives(text: str) -> str:
     return substituted(text, dict.fromkeys(DROPPED, lambda body: "")).strip("\n")
 
 
-def reread(nb: NotebookNode, results: dict, include_data: bool, suppress: int) -> None:
+def reread(nb: NotebookNode, results: dict, include_data: bool, suppress: int, people: int) -> None:
     """Put computed sentences in the place of readings, and take out what shows single people."""
     for cell in nb.cells:
         if cell.cell_type == "markdown":
@@ -292,7 +292,7 @@ def reread(nb: NotebookNode, results: dict, include_data: bool, suppress: int) -
                 html = "".join(output.data["text/html"])
                 output.data["text/html"] = re.sub(r"<td>(assumed|calibrated)</td>", "<td>computed</td>", html)
         if suppress:
-            suppress_outputs(cell, suppress)
+            suppress_outputs(cell, suppress, people)
         figure, image = (cell.metadata.get("mystnb", {}).get(part, {}) for part in ("figure", "image"))
         if "caption" in figure:
             figure["caption"] = readings.replaced_inline(figure["caption"], results, "Of your data.")
@@ -434,7 +434,11 @@ def front(study: Study, links: dict[str, str], aside: dict[str, str], titles: di
         "They say in which direction an estimate lies, how large it is and how far its interval reaches; what it means "
         "is for you to say. All of them are associations.",
         "",
-        *([f"Counts below {suppress} are shown as <{suppress}.", ""] if suppress else []),
+        *(
+            [f"Counts below {suppress} are shown as <{suppress}; what would tell them is hidden.", ""]
+            if suppress
+            else []
+        ),
         *(["## The abstract's findings, and yours", "", "```{claims}", "```", ""]),
         "## The chapters",
         "",
