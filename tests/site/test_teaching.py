@@ -77,9 +77,9 @@ def test_an_answer_that_is_no_literal_cannot_pass() -> None:
 
 
 def run(notebooks: dict[Chapter, NotebookNode]) -> list[str]:
-    """`execute` in a thread of its own: playwright keeps an event loop running in the one that tests run in."""
+    """What failed, by `execute` in a thread of its own: playwright keeps an event loop running in the one that tests run in."""
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(execute, notebooks).result()
+        return list(thread.submit(execute, notebooks).result().values())
 
 
 def test_every_solution_fails_when_its_answer_is_altered(monkeypatch: pytest.MonkeyPatch) -> None:
