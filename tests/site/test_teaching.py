@@ -77,7 +77,7 @@ def test_an_answer_that_is_no_literal_cannot_pass() -> None:
 
 
 def run(notebooks: dict[Chapter, NotebookNode]) -> list[str]:
-    """What failed, by `execute` in a thread of its own: playwright keeps an event loop running in the one that tests run in."""
+    """What fails, run in a thread of its own: playwright keeps an event loop running in the one that tests run in."""
     with ThreadPoolExecutor(1) as thread:
         return list(thread.submit(execute, notebooks).result().values())
 
