@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 import pandas as pd
 from nbformat.v4 import new_code_cell, new_output
 
+from helpers import ledger
 from press.suppress import suppress_counts, suppress_outputs, suppressed
 
 
@@ -108,14 +109,25 @@ def test_the_ledger_hides_counts_and_leaves_measures():
     assert (hidden["b"], hidden["bias"]) == (results["b"], results["bias"])
 
 
-def test_no_other_form_of_an_output_keeps_the_count():
-    output = new_output(
-        "display_data",
-        {"text/html": html(people=[3, 2]), "text/plain": "3 2"},
-        metadata={"ledger": [{"key": "n", "value": 3, "text": "3", "format": "d", "unit": "people"}]},
-    )
+def test_no_other_form_of_an_output_keeps_the_count(monkeypatch):
+    shown = []
+    monkeypatch.setattr(ledger, "display", lambda data, raw, metadata: shown.append((data, metadata)))
+    ledger.record("n.few", 3, "d", "people")
+    ledger.record("n.models", 3, "d", "models")
+    ledger.record("b.contact", 3.0, ".2f", "PDA points")
+    cells = new_code_cell(outputs=[new_output("display_data", data, metadata=about) for data, about in shown])
+    suppress_outputs(cells, 5, people=200)
+    few, models, slope = cells.outputs
+    assert "<td>n.few</td><td>&lt;5 people</td>" in few.data["text/html"]
+    assert "3" not in few.data["text/html"].replace("h3", "")
+    assert (few.data["text/plain"], few.metadata["ledger"][0]["value"]) == ("(a table)", "<5")
+    assert "<td>3 models</td>" in models.data["text/html"]
+    assert "<td>3.00 PDA points</td>" in slope.data["text/html"]
+
+
+def test_a_table_has_no_other_form_either():
+    output = new_output("display_data", {"text/html": html(people=[3, 2]), "text/plain": "3 2"})
     cell = new_code_cell(outputs=[output])
     suppress_outputs(cell, 5, people=200)
     assert "3" not in str(cell.outputs[0].data["text/html"]).replace("<5", "")
     assert cell.outputs[0].data["text/plain"] == "(a table)"
-    assert cell.outputs[0].metadata["ledger"][0]["value"] == "<5"

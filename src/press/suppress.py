@@ -3,8 +3,8 @@
 Of a table every whole number from 1 to the limit less one is shown as "<5" (0 tells of nobody), and so is a count with
 its percentage. What would give it away says "hidden": the smallest other count of the column, or of the row, where such
 a cell would be the only one, since a total tells it; the percentages of its row; and any percentage of people or of
-their visits that is less than the limit in as many as the study has people. Which whole numbers count people a table
-does not say, so all of them are treated alike.
+their visits that is less than the limit in as many as the study has people. A recorded number says by its unit whether
+it counts people; a table does not, so all its whole numbers are treated alike, but for round ones among decimals.
 """
 
 import html
@@ -19,6 +19,8 @@ HEAD = re.compile(r"\bn = ([0-9]+)\b")  # a group's size, beside its name
 COUNT = re.compile(r"\s*([0-9][0-9,]*)(?:\.0+)?(\s+[A-Za-z][\w ]*|\s*\([^()]*%\))?\s*")
 OF_PEOPLE = r"( of (people|those|visits|follow-up visits|interviews|answers|items|[0-9,]+ )\b.*)?"
 SHARE = re.compile(rf"\s*([0-9]+(?:\.[0-9]+)?) %{OF_PEOPLE}\s*")
+FRACTION = re.compile(r"[\u2212-]?[0-9,]*\.[0-9]*[1-9][0-9]*\b.*")
+COUNT_UNIT = re.compile(r"|.*\b(people|persons?|visits?|interviews?|rows|answers|inventor\w*)\b.*")
 SHARE_UNIT = re.compile(f"%{OF_PEOPLE}")
 HIDDEN = "hidden"
 
@@ -30,9 +32,11 @@ def suppress_counts(results: Mapping[str, Mapping], limit: int, people: int) -> 
 
 def _entry(entry: Mapping, limit: int, people: int) -> dict:
     value, text = entry["value"], None
-    if SHARE_UNIT.fullmatch(entry["unit"]) and isinstance(value, int | float) and _few(value, limit, people):
+    if isinstance(value, str):
+        return dict(entry)
+    if SHARE_UNIT.fullmatch(entry["unit"]) and _few(value, limit, people):
         text = HIDDEN
-    elif isinstance(value, int) and entry["format"] == "d" and 0 < value < limit:
+    elif COUNT_UNIT.fullmatch(entry["unit"]) and entry["format"] == "d" and 0 < value < limit:
         text = f"<{limit}"
     return {**entry, "value": text, "text": text} if text else dict(entry)
 
@@ -45,19 +49,35 @@ def _few(percent: float, limit: int, people: int) -> bool:
 def suppress_outputs(cell: NotebookNode, limit: int, people: int) -> None:
     """The tables of a cell's outputs, and what it recorded, without small counts."""
     for output in cell.get("outputs", []):
-        data = output.get("data", {})
-        if "text/html" in data:
+        data, recorded = output.get("data", {}), output.get("metadata", {}).get("ledger")
+        if recorded is not None:
+            kept = [_entry(entry, limit, people) for entry in recorded]
+            page = "".join(data["text/html"])
+            for old, new in zip(recorded, kept, strict=True):
+                page = page.replace(_row(old), _row(new))
+            data["text/html"], output.metadata["ledger"] = page, kept
+        elif "text/html" in data:
             data["text/html"] = suppressed("".join(data["text/html"]), limit, people)
-        if "text/html" in data or "ledger" in output.get("metadata", {}):
+        if "text/html" in data:
             data["text/plain"] = "(a table)"
-        if "ledger" in output.get("metadata", {}):
-            output.metadata["ledger"] = [_entry(entry, limit, people) for entry in output.metadata["ledger"]]
+
+
+def _row(entry: Mapping) -> str:
+    """The key and the value of an entry as `ledger` shows them."""
+    cells = entry["key"], f"{entry['text']} {entry['unit']}".strip()
+    return "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
 
 
 def suppressed(table: str, limit: int, people: int) -> str:
     """An HTML table without small counts."""
     rows = [[_text(text) for _, text, _ in CELL.findall(row)] for row in ROW.findall(table)]
-    counts = {(i, j): n for i, row in enumerate(rows) for j, text in enumerate(row) if (n := _count(text))}
+    decimals = {j for row in rows for j, text in enumerate(row) if FRACTION.fullmatch(text.strip())}
+    counts = {
+        (i, j): n
+        for i, row in enumerate(rows)
+        for j, text in enumerate(row)
+        if (n := _count(text)) and not ("." in text and j in decimals)
+    }
     small = {cell for cell, n in counts.items() if n < limit}
     hide = _with_neighbours(small, counts)
     for i, row in enumerate(rows):
