@@ -100,8 +100,20 @@ def suppressed(table: str, limit: int, people: int) -> str:
         position[:] = [position[0] + 1, -1]
         return CELL.sub(cell, found[0])
 
-    of_group = lambda found: f"n = &lt;{limit}" if 0 < int(found[1]) < limit else found[0]
-    return HEAD.sub(of_group, ROW.sub(row, table))
+    return _without_sizes(ROW.sub(row, table), limit)
+
+
+def _without_sizes(table: str, limit: int) -> str:
+    """The sizes of groups in headings: few as in cells, and the next larger with a single one."""
+    sizes = sorted(int(size) for size in HEAD.findall(table))
+    few = [size for size in sizes if 0 < size < limit]
+    told = [size for size in sizes if size >= limit][: len(few) == 1]
+
+    def size(found: re.Match) -> str:
+        n = int(found[1])
+        return f"n = &lt;{limit}" if n in few else f"n {HIDDEN}" if n in told else found[0]
+
+    return HEAD.sub(size, table)
 
 
 def _with_neighbours(small: set[tuple[int, int]], counts: Mapping[tuple[int, int], int]) -> set[tuple[int, int]]:
