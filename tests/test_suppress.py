@@ -88,6 +88,7 @@ def test_estimates_and_words_stay():
 
 
 def test_counts_with_thousands_or_a_unit_are_counts():
+    assert shown(people=["3 people (2 %)", "40 people (20 %)", "2 people (1 %)"])["people"][0] == "<5 people"
     assert shown(people=["1,234", "3 people", "2 people"]) == {"people": ["1,234", "<5 people", "<5 people"]}
 
 
@@ -99,6 +100,7 @@ def heads(*sizes: int) -> list[str]:
 def test_a_groups_size_in_a_heading_is_a_count():
     assert heads(4, 3, 40) == ["n = <5", "n = <5", "n = 40"]
     assert heads(0, 40) == ["n = 0", "n = 40"]
+    assert heads(4, 43, 4, 43) == ["n = <5", "n hidden"] * 2
     assert heads(47, 4, 43) == ["n = 47", "n = <5", "n hidden"]  # the whole and one part tell the other
 
 

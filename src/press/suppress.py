@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 ROW = re.compile(r"<tr\b[^>]*>.*?</tr>", re.DOTALL)
 CELL = re.compile(r"(<td\b[^>]*>)(.*?)(</td>)", re.DOTALL)
 HEAD = re.compile(r"\bn = ([0-9]+)\b")  # a group's size, beside its name
-COUNT = re.compile(r"\s*([0-9][0-9,]*)(?:\.0+)?(\s+[A-Za-z][\w ]*|\s*\([^()]*%\))?\s*")
+COUNT = re.compile(r"\s*([0-9][0-9,]*)(?:\.0+)?(\s+[A-Za-z][\w ]*)?(?:\s*\([^()]*%\))?\s*")
 OF_PEOPLE = r"( of (people|those|visits|follow-up visits|interviews|answers|items|[0-9,]+ )\b.*)?"
 SHARE = re.compile(rf"\s*([0-9]+(?:\.[0-9]+)?) %{OF_PEOPLE}\s*")
 FRACTION = re.compile(r"[\u2212-]?[0-9,]*\.[0-9]*[1-9][0-9]*\b.*")
@@ -79,11 +79,11 @@ def suppressed(table: str, limit: int, people: int) -> str:
         if (n := _count(text)) and not ("." in text and j in decimals)
     }
     small = {cell for cell, n in counts.items() if n < limit}
-    hide = _with_neighbours(small, counts)
+    hide, with_small = _with_neighbours(small, counts), {i for i, _ in small}
     for i, row in enumerate(rows):
         for j, text in enumerate(row):
             share = SHARE.fullmatch(text)
-            if share and (_few(float(share[1]), limit, people) or any(i == other for other, _ in small)):
+            if share and (i in with_small or _few(float(share[1]), limit, people)):
                 hide.add((i, j))
     position = [-1, -1]
 
@@ -92,8 +92,7 @@ def suppressed(table: str, limit: int, people: int) -> str:
         at = tuple(position)
         if at not in hide:
             return found[0]
-        unit = (COUNT.fullmatch(_text(found[2])) or [None, None, None])[2] or ""
-        said = f"<{limit}{unit if '%' not in unit else ''}" if at in small else HIDDEN
+        said = f"<{limit}{COUNT.fullmatch(_text(found[2]))[2] or ''}" if at in small else HIDDEN
         return f"{found[1]}{html.escape(said)}{found[3]}"
 
     def row(found: re.Match) -> str:
@@ -105,7 +104,7 @@ def suppressed(table: str, limit: int, people: int) -> str:
 
 def _without_sizes(table: str, limit: int) -> str:
     """The sizes of groups in headings: few as in cells, and the next larger with a single one."""
-    sizes = sorted(int(size) for size in HEAD.findall(table))
+    sizes = sorted({int(size) for size in HEAD.findall(table)})  # a group may have a heading more than once
     few = [size for size in sizes if 0 < size < limit]
     told = [size for size in sizes if size >= limit][: len(few) == 1]
 
