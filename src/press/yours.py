@@ -434,11 +434,7 @@ def front(study: Study, links: dict[str, str], aside: dict[str, str], titles: di
         "They say in which direction an estimate lies, how large it is and how far its interval reaches; what it means "
         "is for you to say. All of them are associations.",
         "",
-        *(
-            [f"Counts below {suppress} are shown as <{suppress}; what would tell them is hidden.", ""]
-            if suppress
-            else []
-        ),
+        *([f"Counts below {suppress} are shown as <{suppress}; what tells them is hidden.", ""] if suppress else []),
         *(["## The abstract's findings, and yours", "", "```{claims}", "```", ""]),
         "## The chapters",
         "",
